@@ -79,6 +79,7 @@ pub(super) fn open(dir: &Path, id: String, chosen: &ComponentFiles) -> Result<Op
         tokenizer: dir.join("tokenizer"),
         vae,
         distilled,
+        assumption: None,
         exported: None,
     };
     compatibility::check(&checkpoint, dir)?;

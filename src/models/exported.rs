@@ -99,6 +99,7 @@ fn open(dir: &Path, id: String) -> Result<Opened> {
         tokenizer: dir.join("tokenizer"),
         vae: Component { config: vae, weights: no_weights },
         distilled: None,
+        assumption: None,
         exported: Some(exported),
     };
     Ok(Opened { checkpoint, info })

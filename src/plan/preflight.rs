@@ -171,6 +171,13 @@ pub(super) fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<(Preflight
     found.add(profiles.notes(&work.draft, mode, family));
     found.add(toy::note(&work.draft, &model.id));
     found.add(distilled::note(request, model));
+    found.add(model.assumption.clone().map(|message| Finding {
+        severity: Severity::Warning,
+        subject: Subject::Model,
+        message,
+        fixes: Vec::new(),
+        figures: Vec::new(),
+    }));
     Ok((found, disk_space))
 }
 

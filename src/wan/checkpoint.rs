@@ -57,6 +57,8 @@ pub struct Checkpoint {
     pub vae: Component<VaeConfig>,
     /// The profile that it brings, if it is distilled.
     pub distilled: Option<Distilled>,
+    /// What was assumed of its files where their names leave room for doubt, as a sentence without a full stop.
+    pub assumption: Option<String>,
     /// Graphs exported with another program. If present, the components have no weights and no graphs are built.
     pub exported: Option<Exported>,
 }

@@ -13,7 +13,11 @@ const NOTES: [&str; 6] = ["title", "comment", "description", "name", "note", "me
 const MAX_NOTE: usize = 4096;
 
 /// Words in the names of distilled checkpoints and LoRAs.
-const WORDS: [&str; 3] = ["lightx2v", "lightning", "distill"];
+const WORDS: [&str; 4] = ["lightx2v", "lightning", "distill", THREE_STEPS];
+/// The word for models that need three steps (`FastWan2_2_TI2V_5B_Config` in `FastVideo`, whose flow shift is 5, too).
+const THREE_STEPS: &str = "fastwan";
+/// What all-in-one checkpoints with such a LoRA merged into them are called; a LoRA may be of rapid movements.
+const MERGED: &str = "rapid";
 /// Steps if the name does not mention them.
 const STEPS: u32 = 4;
 /// Flow shift the LoRAs were trained with (lightx2v's `wan_*_distill_4step.json`).
@@ -42,7 +46,10 @@ impl Distilled {
             .map(|(key, value)| (value, format!("its metadata {key}")));
         let named = names.iter().map(|name| (name, format!("its name {name}")));
         named.chain(notes).find_map(|(text, source)| {
-            let settings = DistilledSettings::of(&[text.to_lowercase()])?;
+            let text = text.to_lowercase();
+            let named = DistilledSettings::of(std::slice::from_ref(&text));
+            let settings =
+                named.or_else(|| text.contains(MERGED).then(|| DistilledSettings::of_name(&text)))?;
             Some(Self { settings, source })
         })
     }
@@ -91,12 +98,17 @@ impl DistilledSettings {
     /// The settings for a LoRA or a checkpoint with these lower-case names; `None` if none of them mentions distillation.
     pub fn of(names: &[String]) -> Option<Self> {
         let named = |name: &&String| WORDS.iter().any(|word| name.contains(word));
-        let name = names.iter().find(named)?;
+        names.iter().find(named).map(|name| Self::of_name(name))
+    }
+
+    /// The settings for something distilled with this lower-case name.
+    fn of_name(name: &str) -> Self {
         let steps = name.split(|c: char| !c.is_alphanumeric()).find_map(|word| {
             let digits = word.strip_suffix("steps").or_else(|| word.strip_suffix("step"))?;
             digits.parse().ok().filter(|steps| *steps > 0)
         });
-        Some(Self { steps: steps.unwrap_or(STEPS), guidance: 1.0, shift: SHIFT })
+        let usual = if name.contains(THREE_STEPS) { 3 } else { STEPS };
+        Self { steps: steps.unwrap_or(usual), guidance: 1.0, shift: SHIFT }
     }
 
     fn of_draft(draft: &Draft) -> Self {
@@ -190,6 +202,7 @@ mod tests {
             assert!((found - expected).abs() < 0.01, "{list:?}");
         }
         assert!(found.to_string().contains("distilled for 4 steps, guidance 1 and shift 5"), "{found}");
+        assert_eq!(of("wan2.2-t2v-rapid-aio-v10").unwrap().settings, found.settings);
         let one = DistilledSettings { steps: 1, ..found.settings };
         assert_eq!(one.to_string(), "1 step, guidance 1, shift 5");
     }
@@ -200,6 +213,8 @@ mod tests {
         assert_eq!(steps("wan2.2_i2v_a14b_high_noise_lora_rank64_lightx2v_4step_1022"), Some(4));
         assert_eq!(steps("wan2.2-lightning_t2v-a14b-8steps-lora"), Some(8));
         assert_eq!(steps("my_distilled_style"), Some(4));
+        assert_eq!(steps("wan2_2_5b_fastwanfullattn_lora_rank_128"), Some(3));
+        assert_eq!(steps("rapid_zoom"), None);
         assert_eq!(steps("lightroom_look"), None);
     }
 }

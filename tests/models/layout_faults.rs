@@ -135,15 +135,19 @@ fn ambiguous_experts_are_not_guessed() {
     let weights = models::synth::SynthWeights { seed: 1, sparse: true };
     plan.write(dir.path(), weights, &wandeck::core::CancelToken::new(), &mut |_| {}).unwrap();
     assert_eq!(models::open(dir.path()).unwrap().id, "t2v-A14B-fp32");
-    for (from, to) in [(HIGH, "one"), (LOW, "two")] {
-        fs::rename(dir.path().join(from), dir.path().join(format!("diffusion_models/{to}.safetensors")))
-            .unwrap();
+    let mut files = [HIGH, LOW].map(str::to_owned);
+    // a resolution is not a noise level
+    for names in [["one", "two"], ["wanHIGHres", "wanLOWres"]] {
+        for (file, name) in files.iter_mut().zip(names) {
+            let to = format!("diffusion_models/{name}.safetensors");
+            fs::rename(dir.path().join(&*file), dir.path().join(&to)).unwrap();
+            *file = to;
+        }
+        let words =
+            ["Cannot tell which expert of t2v-A14B", "neither high nor low noise", &files[0], &files[1]];
+        let error = check_error(dir.path(), Kind::Input, &words);
+        assert!(error.remedy_text().unwrap().contains("--high FILE --low FILE"), "{error:#}");
     }
-    check_error(
-        dir.path(),
-        Kind::Input,
-        &["Cannot tell which expert of t2v-A14B", "one.safetensors", "two.safetensors"],
-    );
 }
 
 #[test]

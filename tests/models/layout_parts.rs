@@ -3,13 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+use wandeck::core::CancelToken;
 use wandeck::models;
 use wandeck::models::synth::{SynthDtype, SynthLayout, SynthModel};
 use wandeck::wan::Checkpoint;
 
-use crate::common::layouts::{Tensors, load, narrow, save, weights, write};
+use crate::common::layouts::{ALL, Tensors, load, narrow, save, weights, write};
 
 fn comfy(dir: &Path) {
     write(&narrow(SynthModel::Ti2v5b), SynthLayout::Comfy, SynthDtype::Bf16, dir);
@@ -97,6 +100,64 @@ fn an_all_in_one_file_is_read_as_its_three_components() {
         // the tokenizer is in the same file
         wandeck::wan::text::Tokenizer::open(&opened.tokenizer).unwrap();
     }
+}
+
+/// Writes the headers of files, with a prefix for each, as that of one file whose values are zeros.
+fn save_sparse(path: &Path, parts: &[(PathBuf, &str)]) {
+    let (mut all, mut size) = (serde_json::Map::new(), 0);
+    for (file, prefix) in parts {
+        let mut file = fs::File::open(file).unwrap();
+        let mut length = [0; 8];
+        file.read_exact(&mut length).unwrap();
+        let mut header = vec![0; u64::from_le_bytes(length) as usize];
+        file.read_exact(&mut header).unwrap();
+        let header: serde_json::Map<String, Value> = serde_json::from_slice(&header).unwrap();
+        for (name, mut tensor) in header.into_iter().filter(|(name, _)| name != "__metadata__") {
+            let offsets = tensor["data_offsets"].as_array().unwrap().iter();
+            let [begin, end]: [u64; 2] =
+                offsets.map(|at| at.as_u64().unwrap()).collect::<Vec<_>>().try_into().unwrap();
+            tensor["data_offsets"] = serde_json::json!([size, size + end - begin]);
+            size += end - begin;
+            all.insert(format!("{prefix}{name}"), tensor);
+        }
+    }
+    let header = serde_json::to_vec(&all).unwrap();
+    let mut file = fs::File::create(path).unwrap();
+    file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();
+    file.write_all(&header).unwrap();
+    file.set_len(8 + header.len() as u64 + size).unwrap();
+}
+
+/// The width of the official models, of which there are two experts otherwise.
+#[test]
+fn an_all_in_one_file_of_14b_has_one_transformer() {
+    let mut shapes = narrow(SynthModel::T2vA14b);
+    (shapes.transformer.num_attention_heads, shapes.transformer.num_layers) = (40, 1);
+    let dir = tempfile::tempdir().unwrap();
+    let plan = models::synth::plan(&shapes, SynthLayout::Comfy, SynthDtype::Bf16, &ALL).unwrap();
+    let weights = models::synth::SynthWeights { seed: 1, sparse: true };
+    plan.write(dir.path(), weights, &CancelToken::new(), &mut |_| {}).unwrap();
+    let folder = dir.path().join("diffusion_models");
+    fs::remove_file(folder.join("wan2.2_t2v_low_noise_14B_bf16.safetensors")).unwrap();
+    let high = folder.join("wan2.2_t2v_high_noise_14B_bf16.safetensors");
+    let file = folder.join("wan2.2-t2v-rapid-aio-v10.safetensors");
+    fs::rename(high, &file).unwrap();
+    let opened = models::inspect(dir.path()).unwrap();
+    assert!(opened.checkpoint.transformer_2.is_none());
+    assert_eq!(opened.checkpoint.id, "t2v-14B-rapid_aio_v10-bf16", "no variant of t2v-A14B");
+    assert_eq!(opened.info.components[0].role_source, Some(models::RoleSource::Alone));
+    assert_eq!(opened.checkpoint.distilled.unwrap().settings.steps, 4);
+    // what its name does not say, its components do
+    let alone = tempfile::tempdir().unwrap();
+    let parts = [("diffusion_models", "model."), ("text_encoders", "text_encoders."), ("vae", "vae.")];
+    let parts = parts.map(|(folder, prefix)| (self::file(dir.path(), folder), prefix));
+    save_sparse(&alone.path().join("remix.safetensors"), &parts);
+    let opened = models::open(alone.path()).unwrap();
+    assert!(opened.transformer_2.is_none() && opened.boundary_ratio.is_none());
+    // nothing says it of a transformer alone
+    fs::rename(file, folder.join("remix.safetensors")).unwrap();
+    let error = models::open(dir.path()).unwrap_err();
+    assert!(error.message.contains("Cannot tell which expert of t2v-A14B"), "{error:#}");
 }
 
 #[test]

@@ -140,6 +140,21 @@ fn unnamed_vaes_of_other_values_are_asked_about() {
     }
 }
 
+/// A folder whose experts have these names.
+fn named(high: &str, low: &str) -> tempfile::TempDir {
+    let dir = comfy();
+    for (from, to) in [(HIGH, high), (LOW, low)] {
+        let to = dir.path().join(format!("diffusion_models/{to}.safetensors"));
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::rename(dir.path().join(from), to).unwrap();
+    }
+    dir
+}
+
+fn sources(opened: &models::Opened) -> Vec<RoleSource> {
+    opened.info.components.iter().filter_map(|part| part.role_source.clone()).collect()
+}
+
 #[test]
 fn experts_that_their_names_tell_apart_are_a_pair() {
     for (high, low) in [
@@ -149,27 +164,58 @@ fn experts_that_their_names_tell_apart_are_a_pair() {
         ("w_hnoise", "w_lnoise"),
         ("fooHIGHbar", "fooLOWbar"),
     ] {
-        let dir = comfy();
-        for (from, to) in [(HIGH, high), (LOW, low)] {
-            let to = dir.path().join(format!("diffusion_models/{to}.safetensors"));
-            fs::rename(dir.path().join(from), to).unwrap();
-        }
+        let dir = named(high, low);
         let opened = models::inspect(dir.path()).unwrap();
-        let sources: Vec<_> =
-            opened.info.components.iter().filter_map(|part| part.role_source.clone()).collect();
-        assert_eq!(sources, [high, low].map(|name| RoleSource::FileName(name.into())));
+        assert_eq!(sources(&opened), [high, low].map(|name| RoleSource::FileName(name.into())));
     }
+    // diffusers' folders without its model_index.json
+    let dir = named("transformer/diffusion_pytorch_model", "transformer_2/diffusion_pytorch_model");
+    let opened = models::inspect(dir.path()).unwrap();
+    let folders = ["transformer", "transformer_2"];
+    assert_eq!(sources(&opened), folders.map(|name| RoleSource::FolderName(name.into())));
+}
+
+#[test]
+fn numbered_experts_are_a_pair_that_is_said_where_they_are_the_only_ones() {
+    for (high, low) in [("transformer_1", "transformer_2"), ("model", "model_2"), ("model-1", "model-2")] {
+        let dir = named(high, low);
+        let opened = models::inspect(dir.path()).unwrap_or_else(|error| panic!("{high}: {error:#}"));
+        assert_eq!(sources(&opened), [high, low].map(|name| RoleSource::FileName(name.into())));
+        let note = opened.info.notes.iter().find(|note| note.contains("--high and --low"));
+        assert!(
+            note.is_some_and(|note| note.contains(&format!("{high} is taken for the high-noise expert"))),
+            "{:?}",
+            opened.info.notes
+        );
+        assert_eq!(opened.checkpoint.assumption.as_ref(), note, "it is a warning of every job");
+        // a third file: the numbers may mean versions
+        let mut third = load(&dir.path().join(format!("diffusion_models/{low}.safetensors")));
+        third.get_mut("head.modulation").unwrap().2[0] ^= 1;
+        save(&dir.path().join("diffusion_models/third.safetensors"), &third);
+        assert!(models::open(dir.path()).is_err(), "{high}");
+    }
+    // a model that has one transformer
+    let dir = tempfile::tempdir().unwrap();
+    write(&narrow(SynthModel::Ti2v5b), SynthLayout::Comfy, SynthDtype::Fp32, dir.path());
+    let folder = dir.path().join("diffusion_models");
+    let file = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let mut second = load(&file);
+    second.get_mut("head.modulation").unwrap().2[0] ^= 1;
+    save(&folder.join("model_2.safetensors"), &second);
+    fs::rename(&file, folder.join("model.safetensors")).unwrap();
+    let error = models::open(dir.path()).unwrap_err();
+    assert!(error.message.contains("holds 2 models"), "{error:#}");
 }
 
 #[test]
 fn experts_that_their_names_do_not_tell_apart_are_asked_about() {
-    for (one, two) in [("transformer_1", "transformer_2"), ("fooHIGHres", "fooLOWres"), ("model", "model_2")]
-    {
-        let dir = comfy();
-        for (from, to) in [(HIGH, one), (LOW, two)] {
-            let to = dir.path().join(format!("diffusion_models/{to}.safetensors"));
-            fs::rename(dir.path().join(from), to).unwrap();
-        }
+    for (one, two) in [
+        ("fooHIGHres", "fooLOWres"),
+        ("wan_high_quality", "wan_low_quality"),
+        ("my_model", "my_model_2"),
+        ("model", "model (1)"),
+    ] {
+        let dir = named(one, two);
         let error = models::open(dir.path()).unwrap_err();
         assert_eq!(error.kind, Kind::Input, "{one}: {error:#}");
     }

@@ -10,6 +10,7 @@ use super::super::known_experts::KnownExperts;
 use super::super::names::LooseNames;
 use super::super::open::{Listed, Opened, id_of};
 use super::super::unsupported::unsupported_format;
+use super::beside::name_by_difference;
 use super::choose;
 use super::pair::{self, Group, Unpaired};
 use super::scan::{Scan, scan};
@@ -17,6 +18,9 @@ use super::vae;
 use crate::core::{ComponentFiles, Kind, Mode, Result};
 use crate::wan::names::ComponentKind;
 use crate::wan::{Checkpoint, Distilled};
+
+/// Number of kinds of components: a file that has so many has a whole model.
+const NUM_KINDS: usize = 3;
 
 /// All models that the files in `dir` make, complete or not. Two files of the same content count once.
 pub(in super::super) fn models(dir: &Path, hints: RoleHints<'_>) -> Vec<Listed> {
@@ -28,7 +32,8 @@ pub(in super::super) fn models(dir: &Path, hints: RoleHints<'_>) -> Vec<Listed> 
     let mut by_model = BTreeMap::<String, Vec<_>>::new();
     for found in scan.found.iter().filter(|found| found.recognised.kind == ComponentKind::Transformer) {
         let stem = found.stem.clone();
-        match pair::transformer(found.clone(), &known) {
+        let has_all = scan.found.iter().filter(|other| other.path == found.path).count() == NUM_KINDS;
+        match pair::transformer(found.clone(), has_all, &known) {
             Ok(transformer) => by_model.entry(transformer.model.clone()).or_default().push(transformer),
             Err(error) => models.push(Listed::new(stem, Err(error))),
         }
@@ -45,7 +50,7 @@ pub(in super::super) fn models(dir: &Path, hints: RoleHints<'_>) -> Vec<Listed> 
         pair::put(of_model, one);
     }
     for (model, mut transformers) in by_model {
-        pair::name_by_difference(&mut transformers);
+        name_by_difference(&mut transformers);
         for group in pair::groups(pair::without_copies(transformers)) {
             models.push(listed(&scan, &model, group, chosen));
         }
@@ -114,7 +119,9 @@ fn assemble(scan: &Scan, id: &str, group: Group, chosen: &ComponentFiles) -> Res
         Layout::SingleFiles if is_original(&first) => Layout::Original,
         layout => layout,
     };
+    let assumption = second.as_ref().and_then(|second| second.assumption.clone());
     let mut notes = first.notes.clone();
+    notes.extend(assumption.clone());
     let mut role_sources = vec![first.expert.clone().map_or(RoleSource::Alone, |(_, source)| source)];
     if let Some(second) = &second {
         notes.extend(second.notes.iter().cloned());
@@ -141,6 +148,7 @@ fn assemble(scan: &Scan, id: &str, group: Group, chosen: &ComponentFiles) -> Res
         tokenizer,
         vae,
         distilled: Distilled::of(&stems, &weights),
+        assumption,
         exported: None,
     };
     compatibility::check(&checkpoint, &scan.root)?;

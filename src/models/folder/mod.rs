@@ -3,6 +3,7 @@
 //! Names and shapes of tensors show which component a file is; only the expert is known by file names alone.
 
 mod assemble;
+mod beside;
 mod choose;
 mod other_files;
 mod pair;

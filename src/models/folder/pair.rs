@@ -7,6 +7,7 @@ use super::super::component;
 use super::super::experts::expert_of_file;
 use super::super::info::{RoleSource, precision};
 use super::super::known_experts::KnownExperts;
+use super::beside::differ_in_letter;
 use super::scan::Found;
 use crate::core::{ComponentFiles, Error, Expert, Kind, Mode, Result};
 use crate::wan::names::ComponentKind;
@@ -26,6 +27,11 @@ pub(super) struct Transformer {
     /// The model it belongs to, for instance `t2v-A14B`.
     pub(super) model: String,
     pub(super) expert: Option<(Expert, RoleSource)>,
+    /// Whether it is a model's only transformer, whatever its width: it is in one file with a text encoder and a VAE, or
+    /// its name says so.
+    pub(super) is_alone: bool,
+    /// What was assumed to tell which expert it and the other one are.
+    pub(super) assumption: Option<String>,
 }
 
 /// The transformers of one model.
@@ -44,11 +50,17 @@ impl Group {
     }
 }
 
-/// Opens a transformer and finds out its mode, model and expert.
-pub(super) fn transformer(found: Found, known: &KnownExperts<'_>) -> Result<Transformer> {
+/// Opens a transformer and finds out its mode, model and expert. A file that has all components of a model has its only
+/// transformer, unless it is named as an expert.
+pub(super) fn transformer(found: Found, has_all: bool, known: &KnownExperts<'_>) -> Result<Transformer> {
     let expert = expert_of_file(&found.path, &found.recognised.weights)?;
-    let expert = expert.or_else(|| known.expert(&found.recognised.weights));
-    let one = named(found, expert)?;
+    let is_alone = expert.is_none() && (has_all || is_called_all_in_one(&found.stem));
+    let expert = expert.or_else(|| known.expert(&found.recognised.weights).filter(|_| !is_alone));
+    let mut one = Transformer { is_alone, ..named(found, expert)? };
+    if is_alone && one.component.config.width() == PAIRED_WIDTH {
+        // it is no variant of the model with two experts
+        one.model = format!("{}-14B", one.mode);
+    }
     let name = one.found.stem.to_lowercase();
     let is_older = ["wan2.1", "wan21", "wan2_1", "wan_2.1"].iter().any(|word| name.contains(word));
     if one.expert.is_none() && one.component.config.width() == PAIRED_WIDTH && is_older {
@@ -62,6 +74,13 @@ pub(super) fn transformer(found: Found, known: &KnownExperts<'_>) -> Result<Tran
         .remedy("Download the two transformers of Wan 2.2 A14B, high noise and low noise"));
     }
     Ok(one)
+}
+
+/// Whether a file's name says that the model has no second transformer.
+fn is_called_all_in_one(stem: &str) -> bool {
+    let words: Vec<_> = stem.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase).collect();
+    words.iter().any(|word| ["aio", "allinone"].contains(&&**word))
+        || words.windows(3).any(|words| words == ["all", "in", "one"])
 }
 
 fn named(found: Found, expert: Option<(Expert, RoleSource)>) -> Result<Transformer> {
@@ -79,7 +98,16 @@ fn named(found: Found, expert: Option<(Expert, RoleSource)>) -> Result<Transform
         1536 => "1.3B".to_owned(),
         width => format!("{width}"),
     };
-    Ok(Transformer { component, notes, mode, model: format!("{mode}-{size}"), expert, found })
+    Ok(Transformer {
+        component,
+        notes,
+        mode,
+        model: format!("{mode}-{size}"),
+        expert,
+        is_alone: false,
+        assumption: None,
+        found,
+    })
 }
 
 /// The mode that the input and output channels show.
@@ -168,8 +196,9 @@ pub(super) fn without_copies(transformers: Vec<Transformer>) -> Vec<Transformer>
 
 /// Groups `transformers` of one model into pairs and single ones.
 pub(super) fn groups(transformers: Vec<Transformer>) -> Vec<std::result::Result<Group, Box<Unpaired>>> {
-    let comes_in_pairs =
-        |one: &Transformer| one.component.config.width() == PAIRED_WIDTH || one.expert.is_some();
+    let comes_in_pairs = |one: &Transformer| {
+        !one.is_alone && (one.component.config.width() == PAIRED_WIDTH || one.expert.is_some())
+    };
     let (rest, alone): (Vec<_>, Vec<_>) = transformers.into_iter().partition(comes_in_pairs);
     let mut groups: Vec<_> = alone.into_iter().map(|one| Ok(Group::Alone(Box::new(one)))).collect();
     let is = |one: &Transformer, expert| one.expert.as_ref().is_some_and(|(known, _)| *known == expert);
@@ -200,60 +229,11 @@ pub(super) fn groups(transformers: Vec<Transformer>) -> Vec<std::result::Result<
     groups
 }
 
-/// Marks the experts of pairs whose names show them only beside each other: they differ in one letter (`remix_h_v2` and
-/// `remix_l_v2`, `mergeFP8H` and `mergeFP8L`), or are those of diffusers' folders (`transformer` and `transformer_2`).
-pub(super) fn name_by_difference(transformers: &mut [Transformer]) {
-    for high in 0..transformers.len() {
-        let fits = |low: &Transformer| {
-            let one = &transformers[high];
-            let is_in_folder = one.found.path.parent() == low.found.path.parent() && one.mode != Mode::TI2V;
-            one.expert.is_none()
-                && low.expert.is_none()
-                && one.model == low.model
-                && same_precision(one, low)
-                && (differ_in_letter(&one.found.stem, &low.found.stem)
-                    || (is_in_folder && differ_as_components(&one.found.stem, &low.found.stem)))
-        };
-        let Some(low) = transformers.iter().position(fits) else { continue };
-        for (index, expert) in [(high, Expert::High), (low, Expert::Low)] {
-            let stem = transformers[index].found.stem.clone();
-            transformers[index].expert = Some((expert, RoleSource::FileName(stem)));
-        }
-    }
-}
-
-/// Whether `low` is `high` with the word `transformer_2` in place of `transformer`.
-fn differ_as_components(high: &str, low: &str) -> bool {
-    const WORD: &str = "transformer";
-    let mut places = high.match_indices(WORD);
-    let (Some((at, _)), None) = (places.next(), places.next()) else { return false };
-    let (before, after) = (&high[..at], &high[at + WORD.len()..]);
-    let is_word = !before.ends_with(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric);
-    // `transformer_1` and `transformer_2` are numbered, which may mean shards
-    let is_numbered = after.starts_with("_1") || after.starts_with("_2");
-    is_word && !is_numbered && low == format!("{before}{WORD}_2{after}")
-}
-
-/// Whether `low` is `high` with an L in place of one H that is a word or ends one.
-fn differ_in_letter(high: &str, low: &str) -> bool {
-    let (high, low): (Vec<_>, Vec<_>) = (high.chars().collect(), low.chars().collect());
-    let mut places = (0..high.len().min(low.len())).filter(|&at| high[at] != low[at]);
-    let (Some(at), None) = (places.next(), places.next()) else { return false };
-    let ends_word = !high.get(at + 1).is_some_and(|next| next.is_alphabetic());
-    let is_word = at.checked_sub(1).is_none_or(|before| !high[before].is_alphanumeric());
-    let is_letter = match (high[at], low[at]) {
-        ('H', 'L') => true,
-        ('h', 'l') => is_word,
-        _ => false,
-    };
-    high.len() == low.len() && ends_word && is_letter
-}
-
 fn common_path(one: &Transformer) -> String {
     Expert::pair_name(&one.found.path.to_string_lossy())
 }
 
-fn same_precision(a: &Transformer, b: &Transformer) -> bool {
+pub(super) fn same_precision(a: &Transformer, b: &Transformer) -> bool {
     precision(&a.component.weights) == precision(&b.component.weights)
 }
 
@@ -263,6 +243,23 @@ fn unpaired(high: &[Transformer], low: &[Transformer], unknown: &[Transformer]) 
     unpaired_error(high, low, unknown).map(|error| Unpaired { stem, error })
 }
 
+/// The error for the only transformer of a model that usually has two.
+fn unknown_alone(one: &Transformer) -> Error {
+    Error::new(
+        Kind::Input,
+        format!(
+            "Cannot tell which expert of {} {} is, and the other one is not beside it",
+            one.model,
+            one.found.path.display()
+        ),
+    )
+    .field("high")
+    .remedy(
+        "Put the other expert beside it, and choose both (--high FILE --low FILE). If the file needs no other expert, \
+         put \"aio\" (all in one) into its name",
+    )
+}
+
 fn unpaired_error(high: &[Transformer], low: &[Transformer], unknown: &[Transformer]) -> Option<Error> {
     let names = |all: &[Transformer]| {
         all.iter().map(|one| one.found.path.display().to_string()).collect::<Vec<_>>().join(", ")
@@ -270,12 +267,16 @@ fn unpaired_error(high: &[Transformer], low: &[Transformer], unknown: &[Transfor
     let model = high.iter().chain(low).chain(unknown).next()?.model.clone();
     let rule = "Give the two files names that differ only in high_noise and low_noise, for instance \
                 NAME_high_noise.safetensors and NAME_low_noise.safetensors";
+    if let ([], [], [one]) = (high, low, unknown) {
+        return Some(unknown_alone(one));
+    }
     if !unknown.is_empty() {
         return Some(
             Error::new(
                 Kind::Input,
                 format!(
-                    "Cannot tell which expert of {model} a file is, because both have the same tensors: {}",
+                    "Cannot tell which expert of {model} a file is, because both have the same tensors, and the names \
+                     say neither high nor low noise: {}",
                     names(unknown)
                 ),
             )
@@ -323,42 +324,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_a_pair_may_be_those_of_the_components() {
-        for (high, low) in
-            [("transformer", "transformer_2"), ("wan22-transformer-fp8", "wan22-transformer_2-fp8")]
-        {
-            assert!(differ_as_components(high, low), "{high} {low}");
-            assert!(!differ_as_components(low, high), "{low} {high}");
+    fn a_name_may_say_that_a_transformer_is_alone() {
+        for name in ["wan2.2-t2v-rapid-aio-v10", "wan22_AllInOne_Q4_K_M", "wan-all-in-one"] {
+            assert!(is_called_all_in_one(name), "{name}");
         }
-        for (one, other) in [
-            ("transformer", "transformer"),
-            ("transformer_1", "transformer_2"),
-            ("transformer_2", "transformer_2_2"),
-            ("transformers", "transformer_2s"),
-            ("transformer_a", "transformer_2_b"),
-            ("model", "model_2"),
-        ] {
-            assert!(!differ_as_components(one, other), "{one} {other}");
-        }
-    }
-
-    #[test]
-    fn names_of_a_pair_may_differ_in_one_letter() {
-        for (high, low) in
-            [("remix_h_v2", "remix_l_v2"), ("mergeFP8H", "mergeFP8L"), ("H", "L"), ("t2v14BH", "t2v14BL")]
-        {
-            assert!(differ_in_letter(high, low), "{high} {low}");
-            assert!(!differ_in_letter(low, high), "{low} {high}");
-        }
-        for (one, other) in [
-            ("hand", "land"),
-            ("path", "patl"),
-            ("Hat", "Lat"),
-            ("a_h", "b_l"),
-            ("a_h", "a_l2"),
-            ("a_h", "a_h"),
-        ] {
-            assert!(!differ_in_letter(one, other), "{one} {other}");
+        for name in ["wan2.2_t2v_14B_fp16", "aiohttp_style", "all_one"] {
+            assert!(!is_called_all_in_one(name), "{name}");
         }
     }
 }
