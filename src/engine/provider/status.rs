@@ -183,8 +183,9 @@ fn tensorrt(info: &RuntimeInfo, dirs: &[PathBuf], cuda: &ProviderStatus) -> Prov
 fn offered(info: &RuntimeInfo, name: &str, word: &str) -> Result<(), Unavailable> {
     let remedy = || {
         format!(
-            "Install the GPU build into the active Python environment (python3 -m pip install \
-             \"onnxruntime-gpu[cuda,cudnn]=={VERSION}\"), or set ORT_DYLIB_PATH to its library"
+            "Run \"wandeck runtime install cuda\" where the system has CUDA 13 and cuDNN 9. Or install the GPU build with both \
+             into the active Python environment (python3 -m pip install \"onnxruntime-gpu[cuda,cudnn]=={VERSION}\"), or set \
+             ORT_DYLIB_PATH to its library"
         )
     };
     if !info.providers.iter().any(|offered| offered == name) {
