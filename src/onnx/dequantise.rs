@@ -46,7 +46,10 @@ impl GraphBuilder<'_> {
                 Some(group) => self.unrotated(&wide, dims, group)?,
                 None => wide,
             };
-            self.casts.insert(key, wide.clone());
+            // what is dequantised for a product is not held for the next one
+            if !(info.dtype.is_f8() && !self.is_for_cpu() && self.multiplied.is_some()) {
+                self.casts.insert(key, wide.clone());
+            }
             wide
         };
         Ok(self.as_current(&wide, Dtype::F32))

@@ -17,7 +17,9 @@ use wandeck::models::synth::{
     self, Shapes, SynthComponent, SynthDtype, SynthLayout, SynthModel, SynthWeights,
 };
 use wandeck::onnx::{ComputeType, Dtype, Graph, GraphTarget, Weights};
-use wandeck::wan::graphs::{self, BandLimits, Segments, StreamCall, StreamGraph, TEXT_TOKENS};
+use wandeck::wan::graphs::{
+    self, BandLimits, RowChunks, Segments, StreamCall, StreamGraph, TEXT_TOKENS, TransformerForm,
+};
 use wandeck::wan::{TextEncoderConfig, TransformerConfig, VaeConfig, rope, text};
 
 use crate::common;
@@ -82,6 +84,36 @@ fn transformers_agree() {
                 let what = format!("{reference}{suffix} for {provider}");
                 assert_close(&what, &sample.view().unwrap(), &expected.view());
             }
+        }
+    }
+}
+
+/// What follows the attention to the tokens is computed for each row by itself: all rows at once or in chunks.
+#[test]
+fn a_transformer_in_row_chunks_computes_the_same() {
+    for (model, reference, segments) in [
+        ("tiny-t2v", "dit_t2v_high", Segments::One),
+        ("tiny-i2v", "dit_i2v", Segments::One),
+        ("tiny-ti2v", "dit_ti2v_two", Segments::Two),
+    ] {
+        let dir = common::golden_model(model).join("transformer");
+        let config: TransformerConfig = common::config(&dir);
+        let weights = Weights::open(&dir, TRANSFORMER).unwrap();
+        let golden = common::golden(reference);
+        let target = GraphTarget { provider: Provider::Cuda, compute: ComputeType::Fp32 };
+        let graphs = RowChunks::ALL.map(|row_chunks| {
+            let form = TransformerForm { segments, row_chunks };
+            graphs::transformer(&config, &weights, form, target).unwrap()
+        });
+        let [whole, two, four] = graphs.each_ref().map(|graph| graph.to_bytes().len());
+        assert!(whole < two && two < four, "{model}: {whole} {two} {four}");
+        let mut sessions = graphs.each_ref().map(load);
+        for suffix in ["", "_b"] {
+            let hidden = golden.f32(&format!("hidden_states{suffix}"));
+            let [whole, two, four] =
+                sessions.each_mut().map(|session| transform(session, &config, &golden, &hidden, segments));
+            assert_eq!(two.view().unwrap(), whole.view().unwrap(), "{model}{suffix}");
+            assert_eq!(four.view().unwrap(), whole.view().unwrap(), "{model}{suffix}");
         }
     }
 }

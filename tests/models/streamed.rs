@@ -8,7 +8,7 @@ use wandeck::engine::{Input, Prepack, Session, SessionOptions, StreamedSession};
 use wandeck::models::convert::{ConversionOptions, ConversionTarget, convert};
 use wandeck::models::synth::{SynthDtype, SynthLayout, SynthModel};
 use wandeck::onnx::{ComputeType, Graph, GraphChain, GraphTarget, Weights};
-use wandeck::wan::graphs::{self, Segments};
+use wandeck::wan::graphs::{self, RowChunks, Segments, TransformerForm};
 use wandeck::wan::{TextEncoderConfig, TransformerConfig, text};
 
 use crate::common::{self, layouts};
@@ -26,11 +26,15 @@ fn a_streamed_transformer_computes_the_same() {
         let config: TransformerConfig = common::config(&dir);
         let weights = Weights::open(&dir, TRANSFORMER).unwrap();
         let golden = common::golden(reference);
-        for provider in [Provider::Cpu, Provider::Cuda] {
+        let [at_once, _, in_four] = RowChunks::ALL;
+        for (provider, row_chunks) in
+            [(Provider::Cpu, at_once), (Provider::Cuda, at_once), (Provider::Cuda, in_four)]
+        {
             let target = GraphTarget { provider, compute: ComputeType::Fp32 };
-            let chain = graphs::streamed_transformer(&config, &weights, segments, target, &[]).unwrap();
+            let form = TransformerForm { segments, row_chunks };
+            let chain = graphs::streamed_transformer(&config, &weights, form, target, &[]).unwrap();
             assert_eq!(chain.blocks.len(), config.num_layers);
-            let mut whole = load(&graphs::transformer(&config, &weights, segments, target).unwrap());
+            let mut whole = load(&graphs::transformer(&config, &weights, form, target).unwrap());
             let mut streamed = load_streamed(&chain);
             let mut streamed = |hidden: &ArrayD<f32>, cancel: &CancelToken| {
                 let run = |inputs: Vec<(&str, Input<'_>)>| streamed.run(&inputs, cancel);

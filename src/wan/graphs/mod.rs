@@ -17,7 +17,9 @@ mod vae_decoder;
 mod vae_encoder;
 mod vae_layers;
 
-pub use dit::{Segments, TEXT_TOKENS, adapted_transformer, streamed_transformer, transformer};
+pub use dit::{
+    RowChunks, Segments, TEXT_TOKENS, TransformerForm, adapted_transformer, streamed_transformer, transformer,
+};
 pub use parts::ROWS_AT_ONCE;
 pub use umt5::{is_embedding_table, streamed_text_encoder, text_encoder};
 pub use vae_bands::BandLimits;

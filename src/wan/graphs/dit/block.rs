@@ -1,6 +1,6 @@
 //! One block of the transformer: attention over the tokens, attention to the text, and the feed-forward.
 
-use super::segments::Segments;
+use super::form::TransformerForm;
 use crate::core::Result;
 use crate::onnx::{Attr, GraphBuilder, Var};
 use crate::wan::config::TransformerConfig;
@@ -15,6 +15,8 @@ use crate::wan::graphs::rotary::Rotary;
 pub(super) struct Rows<'c> {
     pub(super) config: &'c TransformerConfig,
     pub(super) segments: usize,
+    /// Number of chunks in which rows are computed on a GPU.
+    chunks: usize,
     /// Number of rows in each segment, `[2]`.
     pub(super) split: Option<Var>,
     pub(super) one: Var,
@@ -26,12 +28,20 @@ impl<'c> Rows<'c> {
     pub(super) fn new(
         g: &mut GraphBuilder<'_>,
         config: &'c TransformerConfig,
-        segments: Segments,
+        form: TransformerForm,
         split: Option<Var>,
     ) -> Self {
+        let TransformerForm { segments, row_chunks } = form;
         let one = g.in_fp32(|g| g.scalar(1.0));
         let fuses = g.fuses_norms() && split.is_none();
-        Self { config, segments: segments.count(), split, one, fuses }
+        let chunks = if g.is_for_cpu() { 1 } else { row_chunks.count() };
+        Self { config, segments: segments.count(), chunks, split, one, fuses }
+    }
+
+    /// Numbers of chunks for all that follows the attention over the tokens, and for the feed-forward in it: segments have
+    /// norms of their own, which are computed for all rows.
+    pub(super) fn chunks(&self) -> [usize; 2] {
+        if self.split.is_some() { [1, self.chunks] } else { [self.chunks, 1] }
     }
 
     /// The gate vector `index`, if it is the same for all rows.
@@ -103,7 +113,7 @@ pub(super) fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, laye
     let (config, width) = (rows.config, rows.config.width());
     let base = format!("blocks.{layer}");
     // shift_msa, scale_msa, gate_msa, c_shift, c_scale, c_gate
-    let mut tables = modulation(g, &format!("{base}.scale_shift_table"), &shared.timestep, 6, rows)?;
+    let tables = modulation(g, &format!("{base}.scale_shift_table"), &shared.timestep, 6, rows)?;
 
     let [x, h] = modulated_norm(g, x.clone().into(), &tables, [0, 1], rows);
     let attention = format!("{base}.attn1");
@@ -112,8 +122,44 @@ pub(super) fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, laye
     let v = value(g, &h, &attention, config)?;
     let (q, k) = (shared.rotary.apply(g, &q, width), shared.rotary.apply(g, &k, width));
     let h = attend(g, [&q, &k, &v], config);
-    let stream = added(g, x, &h, &format!("{attention}.to_out.0"), Some(Gate(&tables, 2)), rows)?;
+    let text = text_keys_and_values(g, &h, &format!("{base}.attn2"), shared)?;
+    let [chunks, _] = rows.chunks();
+    parts::in_chunks(g, chunks, [&x, &h], |g, chunk, [x, h]| {
+        let mut tables = tables.clone();
+        let stream = added(g, x, &h, &format!("{attention}.to_out.0"), Some(Gate(&tables, 2)), rows)?;
+        let stream = attend_to_text(g, stream, &base, &text, rows)?;
+        if chunk == 0 {
+            // once in a block, so that a cancelled run ends with the block
+            tables[0][3] = g.once_computed(&tables[0][3], stream.newest());
+        }
+        let [x, h] = modulated_norm(g, stream, &tables, [3, 4], rows);
+        feed_forward(g, &x, &h, &format!("{base}.ffn.net"), &tables, rows)
+    })
+}
 
+/// Keys and values of all rows of the prompt embeddings, not known before `h` is.
+fn text_keys_and_values(
+    g: &mut GraphBuilder<'_>,
+    h: &Var,
+    attention: &str,
+    shared: &Shared<'_>,
+) -> Result<[Var; 2]> {
+    let config = shared.rows.config;
+    let k = query_or_key(g, &shared.text, attention, "k", config)?;
+    let v = value(g, &shared.text, attention, config)?;
+    let text_index = g.once_known(&shared.text_index, h);
+    Ok([k, v].map(|rows| g.op("Gather", &[&rows, &text_index], &[("axis", Attr::Int(1))])))
+}
+
+/// The residual stream behind the attention to the text.
+fn attend_to_text(
+    g: &mut GraphBuilder<'_>,
+    stream: Stream,
+    base: &str,
+    [k, v]: &[Var; 2],
+    rows: &Rows<'_>,
+) -> Result<Stream> {
+    let (config, width) = (rows.config, rows.config.width());
     let [x, h] = if config.cross_attn_norm {
         let [scale, shift] = g.in_fp32(|g| -> Result<_> {
             let scale = g.weight(&format!("{base}.norm2.weight"), &[width])?;
@@ -127,19 +173,8 @@ pub(super) fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, laye
     let h = g.narrow(&h);
     let attention = format!("{base}.attn2");
     let q = query_or_key(g, &h, &attention, "q", config)?;
-    let k = query_or_key(g, &shared.text, &attention, "k", config)?;
-    let v = value(g, &shared.text, &attention, config)?;
-    let text_index = g.once_known(&shared.text_index, &x);
-    let every_row =
-        |g: &mut GraphBuilder<'_>, x: &Var| g.op("Gather", &[x, &text_index], &[("axis", Attr::Int(1))]);
-    let (k, v) = (every_row(g, &k), every_row(g, &v));
-    let h = attend(g, [&q, &k, &v], config);
-    let stream = added(g, x, &h, &format!("{attention}.to_out.0"), None, rows)?;
-
-    // once in a block, so that a cancelled run ends with the block
-    tables[0][3] = g.once_computed(&tables[0][3], stream.newest());
-    let [x, h] = modulated_norm(g, stream, &tables, [3, 4], rows);
-    feed_forward(g, &x, &h, &format!("{base}.ffn.net"), &tables, rows)
+    let h = attend(g, [&q, k, v], config);
+    added(g, x, &h, &format!("{attention}.to_out.0"), None, rows)
 }
 
 /// The vectors of a gate: an index into the tables of the segments.
@@ -198,7 +233,8 @@ fn feed_forward(
 ) -> Result<Var> {
     let (width, inner) = (rows.config.width(), rows.config.ffn_dim);
     let (up, down) = (format!("{name}.0.proj"), format!("{name}.2"));
-    let h = parts::by_rows(g, h, |g, h| {
+    let [_, chunks] = rows.chunks();
+    let h = parts::by_rows(g, h, chunks, |g, h| {
         let h = widened(g, h, &up, [width, inner])?;
         gated_linear(g, &h, &down, [inner, width], rows.gate(tables, 5))
     })?;

@@ -7,6 +7,7 @@ use crate::core::Result;
 use crate::onnx::{Attr, Dtype, GraphBuilder, ValueSpec, Var};
 use crate::wan::config::TransformerConfig;
 use crate::wan::graphs::layers::{concat, gelu, linear, reshape, silu, slice, transpose, unsqueeze};
+use crate::wan::graphs::parts;
 
 /// The tables of the rotary embedding as the caller gives them.
 pub(super) const TABLES: [&str; 2] = ["rope_cos", "rope_sin"];
@@ -156,9 +157,12 @@ pub(super) fn head(
     let config = rows.config;
     let embedding = unsqueeze(g, embedding, 1);
     let tables = modulation(g, "scale_shift_table", &embedding, 2, rows)?;
-    let [_, x] = modulated_norm(g, x.into(), &tables, [0, 1], rows);
     let patch: usize = config.patch_size.iter().product();
-    let x = linear(g, &x, "proj_out", [config.width(), config.channels_out() * patch])?;
+    let [chunks, _] = rows.chunks();
+    let x = parts::in_chunks(g, chunks, [&x], |g, _, [x]| {
+        let [_, x] = modulated_norm(g, x.into(), &tables, [0, 1], rows);
+        linear(g, &x, "proj_out", [config.width(), config.channels_out() * patch])
+    })?;
     let x = g.widen(&x);
     let sample = unpatchify(g, &x, grid, config);
     g.output(&sample, video_spec("sample", config.channels_out()));

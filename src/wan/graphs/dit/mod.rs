@@ -4,10 +4,12 @@
 
 mod block;
 mod ends;
+mod form;
 mod segments;
 mod split;
 mod whole;
 
+pub use form::{RowChunks, TransformerForm};
 pub use segments::Segments;
 pub use split::streamed_transformer;
 pub use whole::{TEXT_TOKENS, adapted_transformer, transformer};

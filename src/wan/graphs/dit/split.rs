@@ -5,7 +5,7 @@ use super::ends::{
     Conditioning, TABLES, grid, head, latent_spec, patch_embedding, position_spec, split_input, table_spec,
     text_embedding, text_index_spec, time_embedding,
 };
-use super::segments::Segments;
+use super::form::TransformerForm;
 use crate::core::Result;
 use crate::onnx::{
     Adapter, Dtype, Graph, GraphBuilder, GraphChain, GraphTarget, StreamedBlock, ValueSpec, Weights,
@@ -31,11 +31,11 @@ const NEXT: &str = "next_hidden";
 pub fn streamed_transformer(
     config: &TransformerConfig,
     weights: &Weights,
-    segments: Segments,
+    form: impl Into<TransformerForm>,
     target: impl Into<GraphTarget>,
     adapters: &[Adapter],
 ) -> Result<GraphChain> {
-    let split = Split { config, weights, segments, target: target.into(), adapters };
+    let split = Split { config, weights, form: form.into(), target: target.into(), adapters };
     Ok(GraphChain {
         first: split.first()?,
         blocks: (0..config.num_layers).map(|layer| split.block(layer)).collect::<Result<_>>()?,
@@ -47,7 +47,7 @@ pub fn streamed_transformer(
 struct Split<'a> {
     config: &'a TransformerConfig,
     weights: &'a Weights,
-    segments: Segments,
+    form: TransformerForm,
     target: GraphTarget,
     adapters: &'a [Adapter],
 }
@@ -68,16 +68,16 @@ impl<'a> Split<'a> {
     }
 
     fn timestep(&self) -> ValueSpec {
-        let dims = [self.segments.count().into(), 6.into(), self.config.width().into()];
+        let dims = [self.form.segments.count().into(), 6.into(), self.config.width().into()];
         ValueSpec::new(TIMESTEP, Dtype::F32, dims)
     }
 
     fn embedding(&self) -> ValueSpec {
-        ValueSpec::new(EMBEDDING, Dtype::F32, [self.segments.count().into(), self.config.width().into()])
+        ValueSpec::new(EMBEDDING, Dtype::F32, [self.form.segments.count().into(), self.config.width().into()])
     }
 
     fn first(&self) -> Result<Graph> {
-        let (config, segments) = (self.config, self.segments);
+        let (config, segments) = (self.config, self.form.segments);
         let mut g = self.builder("transformer's first part")?;
         let latent = g.input(latent_spec(config));
         let Conditioning { timestep, text } = Conditioning::declare(&mut g, config, segments);
@@ -98,14 +98,14 @@ impl<'a> Split<'a> {
     }
 
     fn block(&self, layer: usize) -> Result<StreamedBlock> {
-        let (config, segments) = (self.config, self.segments);
+        let (config, segments) = (self.config, self.form.segments);
         let mut g = self.builder("transformer block")?;
         let x = g.input(self.tokens(GraphChain::CHAINED));
         let (text, timestep) = (g.input(self.text()), g.input(self.timestep()));
         let tables = TABLES_OF_BLOCKS.map(|name| g.input(table_spec(name, config)));
         let (text_index, position) = (g.input(text_index_spec()), g.input(position_spec()));
         let split = split_input(&mut g, segments);
-        let rows = Rows::new(&mut g, config, segments, split);
+        let rows = Rows::new(&mut g, config, self.form, split);
         let rotary = Rotary::new(&mut g, position, tables, config.attention_head_dim);
         let shared = Shared { rows, text, text_index, timestep, rotary };
         let x = block(&mut g, &x, &shared, layer)?;
@@ -114,13 +114,13 @@ impl<'a> Split<'a> {
     }
 
     fn last(&self) -> Result<Graph> {
-        let (config, segments) = (self.config, self.segments);
+        let (config, segments) = (self.config, self.form.segments);
         let mut g = self.builder("transformer's last part")?;
         let x = g.input(self.tokens(GraphChain::CHAINED));
         let embedding = g.input(self.embedding());
         let latent = g.input(latent_spec(config));
         let split = split_input(&mut g, segments);
-        let rows = Rows::new(&mut g, config, segments, split);
+        let rows = Rows::new(&mut g, config, self.form, split);
         let grid = grid(&mut g, &latent, config);
         head(&mut g, x, &embedding, &grid, &rows)?;
         Ok(g.finish())

@@ -5,7 +5,7 @@ use super::ends::{
     Conditioning, TABLES, head, latent_spec, patch_embedding, position_spec, split_input, table_spec,
     text_embedding, text_index_spec, time_embedding,
 };
-use super::segments::Segments;
+use super::form::TransformerForm;
 use crate::core::Result;
 use crate::onnx::{Adapter, Graph, GraphBuilder, GraphTarget, Weights};
 use crate::wan::config::TransformerConfig;
@@ -39,20 +39,22 @@ pub const TEXT_TOKENS: usize = 512;
 pub fn transformer(
     config: &TransformerConfig,
     weights: &Weights,
-    segments: Segments,
+    form: impl Into<TransformerForm>,
     target: impl Into<GraphTarget>,
 ) -> Result<Graph> {
-    adapted_transformer(config, weights, segments, target, &[])
+    adapted_transformer(config, weights, form, target, &[])
 }
 
 /// The graph of a transformer with LoRAs: each of `adapters` adds an input `[1]` for its strength, by its own name.
 pub fn adapted_transformer(
     config: &TransformerConfig,
     weights: &Weights,
-    segments: Segments,
+    form: impl Into<TransformerForm>,
     target: impl Into<GraphTarget>,
     adapters: &[Adapter],
 ) -> Result<Graph> {
+    let form = form.into();
+    let segments = form.segments;
     let mut g =
         GraphBuilder::new("transformer", weights).for_target(target.into()).with_adapters(adapters)?;
     let latent = g.input(latent_spec(config));
@@ -65,7 +67,7 @@ pub fn adapted_transformer(
     let (mut x, grid) = patch_embedding(&mut g, &latent, config)?;
     let (embedding, timestep) = time_embedding(&mut g, &timestep, config, segments.count())?;
     let text = text_embedding(&mut g, &text, config)?;
-    let rows = Rows::new(&mut g, config, segments, split);
+    let rows = Rows::new(&mut g, config, form, split);
     let rotary = Rotary::new(&mut g, position, tables, config.attention_head_dim);
     let shared = Shared { rows, text, text_index, timestep, rotary };
     for layer in 0..config.num_layers {
