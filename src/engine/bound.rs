@@ -29,6 +29,8 @@ pub struct Bound {
     stays: Option<MemoryInfo<'static>>,
     /// Whether the device gets back what a run does not use any more at its end.
     returns_memory: bool,
+    /// Memory for one output of the next run, with its name.
+    placed: Option<(String, DynTensor)>,
 }
 
 impl Session {
@@ -52,6 +54,7 @@ impl Session {
                     readable,
                     stays,
                     returns_memory: false,
+                    placed: None,
                 });
             }
         }
@@ -67,6 +70,7 @@ impl Session {
             readable: locked,
             stays: Some(device),
             returns_memory: false,
+            placed: None,
         })
     }
 
@@ -99,8 +103,13 @@ impl Session {
         let on_device = device.as_ref().map(|device| device.memory_info(false));
         let stays = bound.stays.as_ref().or(on_device.as_ref()).unwrap_or(&bound.readable);
         let places = std::iter::once(&bound.readable).chain(std::iter::repeat(stays));
+        let mut placed = bound.placed.take();
         for (name, place) in self.outputs.iter().zip(places) {
-            bound.binding.bind_output_to_device(name, place).map_err(failed)?;
+            match placed.take_if(|(output, _)| output == name) {
+                Some((_, memory)) => bound.binding.bind_output(name, memory),
+                None => bound.binding.bind_output_to_device(name, place),
+            }
+            .map_err(failed)?;
         }
         // copies to the device have no order with what it computes
         bound.binding.synchronize_inputs().map_err(failed)?;
@@ -119,8 +128,13 @@ impl Session {
 
 impl Bound {
     /// From now on, gives the device back at the end of a run what the run does not use any more, for other sessions.
-    pub(super) fn return_memory(&mut self) {
+    pub fn return_memory(&mut self) {
         self.returns_memory = self.locked.is_some();
+    }
+
+    /// The next run writes the output called `name` into `memory`.
+    pub(super) fn place(&mut self, name: &str, memory: DynTensor) {
+        self.placed = Some((name.to_owned(), memory));
     }
 
     /// Sets an input to a tensor in the memory where the session computes, which is not copied.

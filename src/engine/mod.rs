@@ -2,6 +2,7 @@
 
 mod bound;
 mod cancellable;
+mod chained_value;
 mod file_fault;
 mod from_file;
 mod half_io;
@@ -11,6 +12,7 @@ mod memory;
 mod ort_error;
 mod placement;
 mod provider;
+mod reserve;
 pub mod runtime;
 mod session;
 mod streamed;

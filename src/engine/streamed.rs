@@ -7,12 +7,13 @@ use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, Memory
 use ort::value::{DynTensor, TensorElementType};
 
 use super::bound::Bound;
+use super::chained_value::ChainedValue;
 use super::ort_error;
 use super::runtime::Runtime;
 use super::session::{Session, SessionOptions, SessionProfile, element_type};
 use super::tensor::{Input, Tensor};
 use super::weight_feed::{Destination, Slot, WeightFeed};
-use crate::core::{CancelToken, Error, Kind, Provider, Result};
+use crate::core::{Bytes, CancelToken, Error, Kind, Provider, Result};
 use crate::onnx::{GraphChain, WeightInput};
 
 /// Bytes of each of the two buffers through which weights travel to a device.
@@ -29,6 +30,10 @@ pub struct StreamedSession {
     feed: WeightFeed,
     /// The block whose weights were requested, until they are taken.
     requested: Option<usize>,
+    /// What goes from the first part to the first block.
+    chained: Option<ChainedValue>,
+    /// Memory that the values of a block take in one piece.
+    in_one_piece: Bytes,
 }
 
 /// Blocks of the same graph.
@@ -38,6 +43,8 @@ struct BlockKind {
     weights: Vec<String>,
     /// The slots that are not being filled or used.
     free: Vec<Slot>,
+    /// Memory where the session computes.
+    allocator: Allocator,
 }
 
 impl StreamedSession {
@@ -80,7 +87,14 @@ impl StreamedSession {
             last: load_end(&chain.last)?,
             feed,
             requested: None,
+            chained: ChainedValue::of(&chain.first),
+            in_one_piece: Bytes(0),
         })
+    }
+
+    /// From now on, takes `bytes` of the device's memory in one piece for the values of the blocks, before the first of them.
+    pub fn reserve(&mut self, bytes: Bytes) {
+        self.in_one_piece = bytes;
     }
 
     /// Runs the chain once. Inputs are passed by name; returns what the last graph returns first.
@@ -94,6 +108,9 @@ impl StreamedSession {
         let mut bound = self.first.bind_staying()?;
         bound.return_memory();
         set(&mut bound, &self.first, inputs, &[])?;
+        if let Some(memory) = self.memory_for_chained(inputs)? {
+            bound.place(GraphChain::CHAINED, memory);
+        }
         let outputs = self.first.run_bound(&mut bound, cancel)?;
         drop(bound);
         let mut values: Vec<_> = self.first.outputs().iter().cloned().zip(outputs).collect();
@@ -124,6 +141,18 @@ impl StreamedSession {
         values.push((GraphChain::CHAINED.to_owned(), hidden));
         set(&mut bound, &self.last, inputs, &values)?;
         Ok(self.last.run_bound(&mut bound, cancel)?.swap_remove(0))
+    }
+
+    /// Takes the memory for the values of the blocks, if it is known, and from it that of the value that goes through them: the
+    /// first part would keep its own until its next run.
+    fn memory_for_chained(&self, inputs: &[(&str, Input<'_>)]) -> Result<Option<DynTensor>> {
+        let first = self.blocks.first().and_then(|&kind| self.kinds.get(kind));
+        let (Some(kind), Some(chained)) = (first.filter(|_| self.in_one_piece > Bytes(0)), &self.chained)
+        else {
+            return Ok(None);
+        };
+        kind.session.reserve(self.in_one_piece);
+        chained.allocate(&kind.allocator, inputs)
     }
 
     /// Completes the profile of the blocks, if there is one.
@@ -175,7 +204,7 @@ impl BlockKind {
         };
         let free = vec![slot()?, slot()?];
         let weights = weights.iter().map(|weight| weight.name.clone()).collect();
-        Ok(Self { session, weights, free })
+        Ok(Self { session, weights, free, allocator })
     }
 
     /// The next value of the chain.

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::core::{Bytes, Provider, Quantisation, WeightsChoice};
 use crate::engine::Prepack;
 use crate::wan::VaeSplit;
+use crate::wan::graphs::RowChunks;
 
 /// Divisor of the available memory: this part of it is never used for resident sessions.
 const RESERVE: u64 = 4;
@@ -59,6 +60,10 @@ pub struct Footprint {
     pub needed: Bytes,
     /// While its session stays loaded and does not compute.
     pub kept: Bytes,
+    /// The part that the values of a pass take in one piece.
+    pub in_one_piece: Bytes,
+    /// In how many chunks of rows it computes.
+    pub row_chunks: RowChunks,
 }
 
 /// What a job takes of one component.
@@ -114,6 +119,10 @@ pub struct ComponentPlan {
     pub kept: Bytes,
     /// What it takes beside its weights while it computes.
     pub values: Bytes,
+    /// The part that the values of a pass take in one piece on a GPU; none for what takes it piece by piece.
+    pub in_one_piece: Bytes,
+    /// In how many chunks of rows it computes on a GPU.
+    pub row_chunks: RowChunks,
 }
 
 /// How a job uses the memory of the device that computes.
@@ -150,6 +159,8 @@ impl MemoryPlan {
                 residency,
                 kept: footprint.kept,
                 values: Bytes(footprint.needed.0.saturating_sub(one.weights.0)),
+                in_one_piece: footprint.in_one_piece,
+                row_chunks: footprint.row_chunks,
             };
             (one.component, plan)
         };
@@ -297,7 +308,11 @@ mod tests {
 
     /// Weights of this size in GiB that can be pages of their file, and 1 GiB of values that are freed with the session.
     fn component(component: ComponentId, gib: u64) -> ComponentNeeds {
-        let footprint = |bytes| Footprint { needed: Bytes(bytes + GIB), kept: Bytes(bytes + GIB) };
+        let footprint = |bytes| Footprint {
+            needed: Bytes(bytes + GIB),
+            kept: Bytes(bytes + GIB),
+            ..Footprint::default()
+        };
         ComponentNeeds {
             component,
             weights: Bytes(gib * GIB),

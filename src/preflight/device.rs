@@ -6,6 +6,7 @@
 
 use std::iter;
 
+use super::block::Block;
 use super::check::memory_finding_with_fixes;
 use super::device_fit::{DeviceFit, device_fit};
 use super::facts::PreflightFacts;
@@ -17,16 +18,14 @@ use super::vae::{Chunk, decoder_chunk, encoder_chunk};
 use super::{fixes, memory, memory_plan};
 use crate::core::{Bytes, Finding, Mode, Provider, Resolution, Severity, Stage, Subject};
 use crate::pipeline::ComponentId;
+use crate::wan::graphs::RowChunks;
 use crate::wan::tiles::Tiling;
-use crate::wan::{TransformerConfig, VaeSplit, vae_cost};
+use crate::wan::{VaeSplit, vae_cost};
 
 /// Bytes of an fp32 value, the unit in which weights and values of the VAE are counted before conversion.
 const F32: u64 = 4;
 /// Bytes that the CUDA context, its libraries and ONNX Runtime's arena take before the first value.
 const CONTEXT: u64 = 700 << 20;
-/// fp32 values of the residual stream's width that each token needs where the blocks are graphs of their own: the tokens
-/// before and behind the block, and gaps.
-const STREAMED_WIDTHS: u64 = 3;
 /// Tokens of the longest prompt (`max_sequence_length` of diffusers' Wan pipelines).
 const TEXT_TOKENS: u64 = 512;
 /// Safety margin on what is not weights, in percent.
@@ -90,41 +89,56 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts, streamed: b
         let weights = graphs * weights(model.vae_encoder, vae_bytes);
         stages.push(stage(Stage::Image, weights, vae_values(chunk, vae_bytes)));
     }
-    let latent = model.strides.latent(model.transformer.in_channels, request.size, request.frames);
-    let tokens = latent.tokens(model.strides.patch as usize) as u64;
-    let width = model.transformer.width() as u64;
-    let names = [Stage::DenoiseHigh, Stage::DenoiseLow];
-    for (((name, component), loras), steps) in
-        names.into_iter().zip(memory::experts(model)).zip(facts.loras).zip(facts.steps)
+    for ((name, component), loras) in [Stage::DenoiseHigh, Stage::DenoiseLow]
+        .into_iter()
+        .zip(memory::experts(model))
+        .zip(facts.loras)
+        .zip(facts.steps)
+        .filter_map(|(expert, steps)| (steps > 0).then_some(expert))
     {
-        if steps > 0 {
-            // the facts count LoRA weights as fp32
-            let loras = loras.0 / F32 * dit_bytes;
-            let matrix = dequantised(component, dit_bytes);
-            let all = weights(component, dit_bytes);
-            let (held, values) = if streamed {
-                let held = Ends::of_transformer(&model.transformer).held_on_gpu(all, dit_bytes);
-                let block = block(&model.transformer, tokens, dit_bytes, 0);
-                (held, block + matrix + tokens * STREAMED_WIDTHS * width * F32)
-            } else {
-                (all, block(&model.transformer, tokens, dit_bytes, matrix))
-            };
-            stages.push(stage(name, held, loras + values));
-        }
+        // the facts count LoRA weights as fp32
+        let loras = loras.0 / F32 * dit_bytes;
+        stages.push(denoise(facts, device, streamed, Expert { stage: name, component, loras }));
     }
     stages.push(decode(facts, device, &tiles));
     stages
 }
 
-/// Bytes of the values of a transformer block, if the feed-forward needs `matrix` more than its own.
-///
-/// Most is needed either by a norm that adds what is before it, or by the feed-forward. The factors were fitted to peaks that
-/// `tests/cuda_recorder` recorded for A14B and the 5B in 16 bits and in fp32; they are within 2 % of those.
-fn block(config: &TransformerConfig, tokens: u64, value_bytes: u64, matrix: u64) -> u64 {
-    let (width, ffn) = (config.width() as u64, config.ffn_dim as u64);
-    let norm = tokens * width * (14 * F32 + 11 * value_bytes) / 2;
-    let feed_forward = tokens * (width * (9 * F32 + 5 * value_bytes) / 2 + 2 * ffn * value_bytes);
-    norm.max(feed_forward + matrix)
+/// An expert phase.
+struct Expert {
+    stage: Stage,
+    component: ComponentSize,
+    /// Bytes of its LoRAs.
+    loras: u64,
+}
+
+/// Memory of an expert phase, in as few chunks of rows as fit.
+fn denoise(facts: &PreflightFacts<'_>, device: DeviceFacts, streamed: bool, expert: Expert) -> StageCost {
+    let PreflightFacts { request, model, .. } = facts;
+    let Expert { stage: name, component, loras } = expert;
+    let config = &model.transformer;
+    let bytes = device.value_bytes.transformer;
+    let latent = model.strides.latent(config.in_channels, request.size, request.frames);
+    let tokens = latent.tokens(model.strides.patch as usize) as u64;
+    let block = Block { config, tokens, value_bytes: bytes, matrix: dequantised(component, bytes) };
+    let all = weights(component, bytes);
+    if facts.provider != Provider::Cuda || model.exported.is_some() {
+        return stage(name, all, loras + block.all_rows());
+    }
+    let held = if streamed { Ends::of_transformer(config).held_on_gpu(all, bytes) } else { all };
+    let second = facts.second_device.map_or(Bytes(u64::MAX), |second| second.available());
+    let available = device.available().min(second);
+    let in_chunks = |row_chunks| {
+        let memory = block.on_cuda(row_chunks, streamed);
+        let cost = stage(name, held, loras + memory.bytes());
+        StageCost { in_one_piece: Bytes(memory.in_one_piece), row_chunks, ..cost }
+    };
+    // tokens with timesteps of their own have norms of their own, which are computed for all rows
+    if model.expand_timesteps && request.starts_from_image() {
+        return in_chunks(RowChunks::default());
+    }
+    let [most @ .., least] = RowChunks::ALL.map(in_chunks);
+    most.into_iter().find(|cost| cost.peak <= available).unwrap_or(least)
 }
 
 /// Bytes of a component's weights on the device, if what is not of 8 bits has `value_bytes` each.
@@ -143,7 +157,15 @@ fn dequantised(component: ComponentSize, value_bytes: u64) -> u64 {
 fn stage(stage: Stage, weights: u64, values: u64) -> StageCost {
     let with_margin = |bytes: u64| Bytes(weights + bytes / 100 * (100 + MARGIN_PERCENT));
     let (peak, kept) = (with_margin(CONTEXT + values), with_margin(values));
-    StageCost { stage, weights: Bytes(weights), peak, droppable: Bytes(0), kept }
+    StageCost {
+        stage,
+        weights: Bytes(weights),
+        peak,
+        droppable: Bytes(0),
+        kept,
+        in_one_piece: Bytes(0),
+        row_chunks: RowChunks::default(),
+    }
 }
 
 /// Bytes of the VAE's values.

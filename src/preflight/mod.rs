@@ -2,6 +2,7 @@
 //!
 //! The rules work on facts that are given as data: nothing is measured here and no file is read.
 
+mod block;
 mod check;
 mod device;
 mod device_fit;
@@ -22,7 +23,7 @@ mod vae;
 
 pub use check::check;
 pub use device::{DeviceFacts, ValueBytes};
-pub use device_fit::{DeviceFit, device_fit};
+pub use device_fit::{DeviceFit, device_fit, row_chunks};
 pub use facts::{DiskSpace, MeasuredTime, PreflightFacts};
 pub use fixes::{MemoryShortage, memory_shortage};
 pub use history::{EstimateError, MeasuredRun, estimate_error};

@@ -354,11 +354,11 @@ fn a_gpu_that_is_too_small_is_reported_before_the_run() {
     // half of the fp32 weights, with the margin
     assert!(peak(Stage::DenoiseHigh) > model.transformers[0].loaded.0 / 2 / 100 * 110);
     assert!(peak(Stage::DenoiseHigh) < model.transformers[0].loaded.0);
-    assert!(!check(&with(device(8, 8))).can_run());
-    let busy = check(&with(device(200, 8)));
+    assert!(!check(&with(device(4, 4))).can_run());
+    let busy = check(&with(device(200, 4)));
     let memory = about(&busy, Subject::Memory).unwrap();
     assert_eq!(memory.severity, Severity::Warning);
-    assert!(memory.message.contains("8.0 GiB free of 200.0 GiB"), "{}", memory.message);
+    assert!(memory.message.contains("4.0 GiB free of 200.0 GiB"), "{}", memory.message);
     assert!(memory.fixes.contains(&Fix::Provider(ProviderChoice::Cpu)), "{memory:?}");
     assert!(memory.suggestions().iter().all(|fix| fix.ends_with("fits")), "{:?}", memory.suggestions());
 }
@@ -392,13 +392,15 @@ fn a_card_streams_the_weights_that_it_cannot_hold() {
     let model = published();
     let value_bytes = ValueBytes { text_encoder: 2, transformer: 2, vae: 4 };
     for (gib, size, streams, runs) in [
-        (8, (832, 480), true, false),
+        (6, (832, 480), true, false),
+        (8, (832, 480), true, true),
         (12, (832, 480), true, true),
         (16, (832, 480), true, true),
         (24, (832, 480), true, true),
-        (32, (832, 480), true, true),
+        (32, (832, 480), false, true),
         (48, (832, 480), false, true),
-        (16, (1280, 720), true, false),
+        (8, (1280, 720), true, false),
+        (12, (1280, 720), true, true),
         (24, (1280, 720), true, true),
         (48, (1280, 720), false, true),
         (80, (1280, 720), false, true),
@@ -414,7 +416,8 @@ fn a_card_streams_the_weights_that_it_cannot_hold() {
             let memory = about(&report, Subject::Memory).map(|finding| (finding.severity, &finding.message));
             assert_eq!(memory.is_some(), streams, "{gib} GiB {size:?}: {memory:?}");
             assert!(memory.is_none_or(|(severity, words)| severity == Severity::Note
-                && words.contains("block by block in every step, from main memory")));
+                && words.contains("block by block in every step")
+                && words.ends_with(", from main memory")));
         }
         // main memory that does not hold them either
         let facts = PreflightFacts { free_memory: Some(Bytes(8 * GIB)), ..facts };

@@ -76,41 +76,48 @@ impl Measured {
     }
 }
 
-/// The peak is what the formulas say, within 5 %, whether the weights stay on the device or pass through it.
+/// The peak is what the formulas say, within 5 %, whether the weights stay on the device or pass through it, and whether all
+/// rows are computed at once or in chunks.
 #[test]
 #[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
 fn the_peak_of_denoising_is_forecast_within_five_percent() {
-    // with the MiB of two blocks and of what is before and behind them
-    for (like, dtype, layers, size, more, weights) in [
-        ("t2v-A14B", "bf16", "2", "832x480", &[][..], 1784),
-        ("t2v-A14B", "bf16", "2", "832x480", &["--precision", "fp32"], 3569),
-        ("t2v-A14B", "bf16", "8", "832x480", &["--weights", "streamed"], 1784),
-        ("t2v-A14B", "fp8_scaled", "2", "832x480", &[], 1114),
-        ("ti2v-5B", "bf16", "2", "1280x704", &[], 796),
+    // with the MiB of two blocks and of what is before and behind them, and the GiB of the card
+    for (like, dtype, layers, size, frames, more, weights, gib) in [
+        ("t2v-A14B", "bf16", "2", "832x480", "41", &[][..], 1784, 80),
+        ("t2v-A14B", "bf16", "2", "832x480", "41", &["--precision", "fp32"], 3569, 80),
+        ("t2v-A14B", "bf16", "8", "832x480", "41", &["--weights", "streamed"], 1784, 80),
+        // in four chunks and in two, streamed unasked
+        ("t2v-A14B", "bf16", "8", "832x480", "49", &[], 1784, 5),
+        ("t2v-A14B", "fp8_scaled", "10", "832x480", "41", &[], 1114, 5),
+        ("t2v-A14B", "fp8_scaled", "2", "832x480", "41", &[], 1114, 80),
+        ("ti2v-5B", "bf16", "2", "1280x704", "41", &[], 796, 80),
     ] {
         let card = Card::new();
         let model = synthetic_in(&card, like, dtype, layers);
         // the decode takes less than denoising
-        let tile = if like == "ti2v-5B" { "128" } else { "256" };
-        let clip = ["--size", size, "--frames", "41", "--vae-tile", tile];
-        let measured = Measured::of(model.to_str().unwrap(), &[&clip[..], more].concat(), 80);
+        let tile = if like == "ti2v-5B" || gib < 80 { "128" } else { "256" };
+        let clip = ["--size", size, "--frames", frames, "--vae-tile", tile];
+        let measured = Measured::of(model.to_str().unwrap(), &[&clip[..], more].concat(), gib);
         let share = measured.share_of_values(weights * MIB);
-        assert!((0.95..1.05).contains(&share), "{like} {dtype} {more:?}: {share}");
+        let what = format!("{like} {dtype} {more:?} {gib} GiB");
+        assert!((0.95..1.05).contains(&share), "{what}: {share} of {} MiB", measured.forecast / MIB);
+        assert!(measured.forecast <= gib << 30 && measured.peak < gib << 30, "{what}: {}", measured.peak);
+        assert_eq!(measured.streamed > 0, layers != "2", "{what}");
     }
 }
 
+/// A14B makes the largest clip of its usual size on a card of 8 GiB: in chunks of rows, with weights that are streamed unasked.
 #[test]
 #[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
-fn the_memory_of_streamed_weights_is_forecast() {
+fn eight_gib_are_enough_for_a14b() {
     let card = Card::new();
-    let clip = ["--size", "832x480", "--frames", "81", "--vae-tile", "128", "--weights", "streamed"];
-    for dtype in ["bf16", "fp8_scaled"] {
-        let model = synthetic_in(&card, "t2v-A14B", dtype, "16");
-        let measured = Measured::of(model.to_str().unwrap(), &clip, 80);
-        assert!(measured.streamed > 0, "{dtype}");
-        let share = measured.share();
-        assert!((0.65..0.95).contains(&share), "{dtype}: {share} of {} MiB", measured.forecast / MIB);
-    }
+    let clip = ["--size", "832x480", "--frames", "81", "--vae-tile", "128"];
+    let model = synthetic_in(&card, "t2v-A14B", "bf16", "16");
+    let measured = Measured::of(model.to_str().unwrap(), &clip, 8);
+    assert!(measured.streamed > 0);
+    let share = measured.share_of_values(1784 * MIB);
+    assert!((0.95..1.05).contains(&share), "{share} of {} MiB", measured.forecast / MIB);
+    assert!(measured.forecast <= 8 << 30 && measured.share() < 1.0, "{}", measured.forecast);
 }
 
 /// An image is encoded in the memory of one tile, however many there are.

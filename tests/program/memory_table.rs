@@ -12,7 +12,9 @@ use wandeck::models::synth::{
     Shapes, SynthComponent, SynthDtype, SynthLayout, SynthModel, SynthWeights, plan,
 };
 use wandeck::pipeline::ComponentId;
-use wandeck::preflight::{DeviceFacts, DeviceFit, ModelSize, PreflightFacts, ValueBytes, device_fit};
+use wandeck::preflight::{
+    DeviceFacts, DeviceFit, ModelSize, PreflightFacts, ValueBytes, device_fit, row_chunks,
+};
 
 use crate::common;
 
@@ -77,7 +79,11 @@ fn cell(model: &ModelSize, request: &GenRequest, gib: u64) -> Cell {
         DeviceFit::OneAtATime => (3, "one at a time"),
         DeviceFit::Resident => (4, "resident"),
     };
-    (rank, format!("{words}, {:.1}", peak.0 as f64 / GIB as f64), peak)
+    let chunks = match row_chunks(&facts).count() {
+        chunks if chunks > 1 && rank > 0 => format!(" in {chunks} chunks"),
+        _ => String::new(),
+    };
+    (rank, format!("{words}{chunks}, {:.1}", peak.0 as f64 / GIB as f64), peak)
 }
 
 /// Rows of models and clips, columns of cards.

@@ -5,7 +5,7 @@ use std::{panic, thread};
 use ndarray::{Array1, ArrayD, ArrayView3, Axis, Slice};
 
 use super::session_cache::{AnySession, LoadedSession};
-use crate::core::{CancelToken, Error, Kind, Result};
+use crate::core::{Bytes, CancelToken, Error, Kind, Result};
 use crate::engine::{Bound, Input, Session, StreamedSession};
 use crate::onnx::Dtype;
 use crate::pipeline::denoise::Conditions;
@@ -30,6 +30,8 @@ struct LoadedTransformer {
     form: Option<TimestepForm>,
     /// What is bound for the prompt, and for the negative prompt.
     bound: [Option<Bound>; 2],
+    /// Memory of the device that a pass takes in one piece.
+    in_one_piece: Bytes,
 }
 
 /// How an exported transformer takes a timestep.
@@ -75,9 +77,10 @@ impl Denoiser {
         first: LoadedSession,
         second: Option<LoadedSession>,
         file: Option<&ExportedGraph>,
+        in_one_piece: Bytes,
     ) -> Self {
         let form = file.map(TimestepForm::of);
-        let on = |loaded| LoadedTransformer { loaded, form, bound: [None, None] };
+        let on = |loaded| LoadedTransformer { loaded, form, bound: [None, None], in_one_piece };
         Self { first: on(first), second: second.map(on) }
     }
 
@@ -117,6 +120,7 @@ impl LoadedTransformer {
     /// The velocity, of the latent's shape.
     fn predict(&mut self, input: &DenoiserInput<'_>, cancel: &CancelToken) -> Result<ArrayD<f32>> {
         if let AnySession::Streamed(session) = &mut self.loaded.session {
+            session.reserve(self.in_one_piece);
             return predict_streamed(session, input, cancel);
         }
         let session = self.loaded.whole()?;
@@ -126,8 +130,9 @@ impl LoadedTransformer {
         let bound = &mut self.bound[usize::from(input.pass == GuidancePass::Negative)];
         let bound = match bound {
             Some(bound) => bound,
-            None => bound.insert(bind(session, input)?),
+            None => bound.insert(bind(session, input, self.in_one_piece)?),
         };
+        session.reserve(self.in_one_piece);
         predict_built(session, bound, input, cancel)
     }
 }
@@ -167,8 +172,12 @@ impl<'a> PassInputs<'a> {
 }
 
 /// Binds what is the same in all steps of a pass.
-fn bind(session: &Session, input: &DenoiserInput<'_>) -> Result<Bound> {
+fn bind(session: &Session, input: &DenoiserInput<'_>, in_one_piece: Bytes) -> Result<Bound> {
     let mut bound = session.bind()?;
+    if in_one_piece > Bytes(0) {
+        // the next job may need a larger piece
+        bound.return_memory();
+    }
     let inputs = PassInputs::of(input);
     inputs.named().into_iter().try_for_each(|(name, input)| bound.set(name, input))?;
     Ok(bound)

@@ -15,7 +15,7 @@ use crate::pipeline::loras::Loras;
 use crate::pipeline::memory_plan::ComponentId;
 use crate::wan::VaeSplit;
 use crate::wan::exported::{Exported, ExportedGraph, Interface};
-use crate::wan::graphs::{self, BandLimits, CacheSpec, CallNumber, Segments, StreamCall};
+use crate::wan::graphs::{self, BandLimits, CacheSpec, CallNumber, Segments, StreamCall, TransformerForm};
 use crate::wan::{Component, TransformerConfig};
 
 /// What of a request decides how its graphs are built.
@@ -103,11 +103,12 @@ impl<'a> Networks<'a> {
             let (config, weights) = (&part.config, &part.weights);
             let adapters = loras.adapters(expert, weights, cancel)?;
             let (target, options) = (target(compute.transformer), loader.options(component));
+            let form = TransformerForm { segments, row_chunks: loader.memory.of(component).row_chunks };
             if options.prepack == Prepack::Streamed {
-                let chain = graphs::streamed_transformer(config, weights, segments, target, &adapters)?;
+                let chain = graphs::streamed_transformer(config, weights, form, target, &adapters)?;
                 return Ok(Network::streamed(component, chain, options));
             }
-            let graph = graphs::adapted_transformer(config, weights, segments, target, &adapters)?;
+            let graph = graphs::adapted_transformer(config, weights, form, target, &adapters)?;
             Ok(Network::built(component, graph, options))
         };
         let (text, vae) = (&model.text_encoder, &model.vae);
@@ -261,7 +262,8 @@ impl<'a> Networks<'a> {
         let network = self.transformer_of(expert);
         let first = self.loader.acquire(network, context)?;
         let second = if guidance.enabled() { self.loader.acquire_second(network, context)? } else { None };
-        Ok(Denoiser::new(first, second, network.file()))
+        let in_one_piece = self.loader.memory.of(network.component).in_one_piece;
+        Ok(Denoiser::new(first, second, network.file(), in_one_piece))
     }
 
     /// The VAE decoder, ready to run. `tile` is the size of its tiles in latent cells.
