@@ -61,7 +61,7 @@ pub(super) fn fetch(args: &FetchModel, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
     let manifest = load_manifest(&places.data_dir)?;
     let mut fetcher = Fetcher::new(&places.data_dir, places.models_dir.as_deref());
-    fetcher.options.limit = args.limit_rate.or(places.settings.models.download_limit());
+    fetcher.options.limit = args.limit_rate.or_else(|| places.settings.models.download_limit());
     cancel_on_stop(&fetcher.cancel)?;
     let plan = fetcher.plan(&manifest, &args.model, args.variant.as_deref())?;
     if args.dry_run && common.json {

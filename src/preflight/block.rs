@@ -54,12 +54,12 @@ impl Block<'_> {
 
     fn norm(&self) -> u64 {
         let (wide, narrow) = self.widths();
-        (14 * wide + 11 * narrow) / 2
+        7 * wide + 11 * narrow / 2
     }
 
     fn feed_forward(&self) -> u64 {
         let (wide, narrow) = self.widths();
-        (9 * wide + 5 * narrow) / 2 + 2 * self.inner()
+        9 * wide / 2 + 5 * narrow / 2 + 2 * self.inner()
     }
 
     /// Bytes of a value of the stream's width for each token, in fp32 and in the type that computes.

@@ -98,7 +98,7 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts, streamed: b
     {
         // the facts count LoRA weights as fp32
         let loras = loras.0 / F32 * dit_bytes;
-        stages.push(denoise(facts, device, streamed, Expert { stage: name, component, loras }));
+        stages.push(denoise(facts, device, streamed, &Expert { stage: name, component, loras }));
     }
     stages.push(decode(facts, device, &tiles));
     stages
@@ -113,9 +113,9 @@ struct Expert {
 }
 
 /// Memory of an expert phase, in as few chunks of rows as fit.
-fn denoise(facts: &PreflightFacts<'_>, device: DeviceFacts, streamed: bool, expert: Expert) -> StageCost {
+fn denoise(facts: &PreflightFacts<'_>, device: DeviceFacts, streamed: bool, expert: &Expert) -> StageCost {
     let PreflightFacts { request, model, .. } = facts;
-    let Expert { stage: name, component, loras } = expert;
+    let &Expert { stage: name, component, loras } = expert;
     let config = &model.transformer;
     let bytes = device.value_bytes.transformer;
     let latent = model.strides.latent(config.in_channels, request.size, request.frames);

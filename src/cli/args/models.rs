@@ -59,7 +59,7 @@ pub(in crate::cli) struct FetchModel {
     /// Show what would be fetched, and fetch nothing
     #[arg(long)]
     pub(in crate::cli) dry_run: bool,
-    /// Limit the total download rate, in bytes per second, for instance 500K or 20M [default: models.download_kib_s]
+    /// Limit the total download rate, in bytes per second, for instance 500K or 20M [default: `models.download_kib_s`]
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(in crate::cli) limit_rate: Option<Bytes>,
 }

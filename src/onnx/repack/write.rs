@@ -255,7 +255,9 @@ fn floats(values: &[f32], dtype: Dtype) -> Vec<u8> {
         }
         _ => {
             bytes.clear();
-            values.iter().for_each(|&value| push_float(&mut bytes, value, dtype));
+            for &value in values {
+                push_float(&mut bytes, value, dtype);
+            }
         }
     }
     bytes

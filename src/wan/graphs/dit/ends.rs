@@ -149,7 +149,7 @@ pub(super) fn text_embedding(
 /// Declares the output: the velocity, of the tokens behind the last block.
 pub(super) fn head(
     g: &mut GraphBuilder<'_>,
-    x: Var,
+    x: &Var,
     embedding: &Var,
     grid: &Var,
     rows: &Rows<'_>,
@@ -159,7 +159,7 @@ pub(super) fn head(
     let tables = modulation(g, "scale_shift_table", &embedding, 2, rows)?;
     let patch: usize = config.patch_size.iter().product();
     let [chunks, _] = rows.chunks();
-    let x = parts::in_chunks(g, chunks, [&x], |g, _, [x]| {
+    let x = parts::in_chunks(g, chunks, [x], |g, _, [x]| {
         let [_, x] = modulated_norm(g, x.into(), &tables, [0, 1], rows);
         linear(g, &x, "proj_out", [config.width(), config.channels_out() * patch])
     })?;

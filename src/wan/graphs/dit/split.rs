@@ -122,7 +122,7 @@ impl<'a> Split<'a> {
         let split = split_input(&mut g, segments);
         let rows = Rows::new(&mut g, config, self.form, split);
         let grid = grid(&mut g, &latent, config);
-        head(&mut g, x, &embedding, &grid, &rows)?;
+        head(&mut g, &x, &embedding, &grid, &rows)?;
         Ok(g.finish())
     }
 }

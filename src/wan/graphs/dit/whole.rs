@@ -73,6 +73,6 @@ pub fn adapted_transformer(
     for layer in 0..config.num_layers {
         x = block(&mut g, &x, &shared, layer)?;
     }
-    head(&mut g, x, &embedding, &grid, &shared.rows)?;
+    head(&mut g, &x, &embedding, &grid, &shared.rows)?;
     Ok(g.finish())
 }
