@@ -1,7 +1,7 @@
 //! fp32 matrices that are narrowed before they are loaded: the numbers are those of ONNX Runtime's cast, and the rest of the
 //! file is unchanged.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,6 @@
 //! Removing models that were imported: the files of other programs stay where they are.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::fs;
 use std::os::unix::fs::symlink;
