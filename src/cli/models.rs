@@ -25,7 +25,7 @@ pub(super) fn verify(model: &str, common: &Common) -> Result<()> {
     bar.finish_and_clear();
     let report = report.map_err(|error| match error.kind {
         Kind::Cancelled => {
-            error.remedy("Run the same command again to continue with the files not yet compared")
+            error.remedy("Run the same command again to go on with the files that were not checked yet")
         }
         _ => error,
     })?;

@@ -192,7 +192,7 @@ fn note_experts(args: &Generate, draft: &Draft) {
         let Some(expert) = lora.expert else { continue };
         let name = given.file.file_name().unwrap_or_default().to_string_lossy();
         report::note(&format!(
-            "{name} is applied to the {expert}, as its name says; \":both\" after its strength applies it to both"
+            "{name} is applied to the {expert}, as its name says. To apply it to both, add \":both\""
         ));
     }
 }

@@ -178,8 +178,8 @@ const SETTINGS: [SettingInfo; 39] = [
     ),
     info(
         "models.download_kib_s",
-        "Limit of downloads",
-        "Most that downloads of models take for all connections together; 0 for no limit. Counts from the next download",
+        "Download limit",
+        "Maximum rate of model downloads, all connections together; 0 for no limit. Applies from the next download",
         "KiB/s",
         whole(0.0, MOST_MIB),
     ),

@@ -95,7 +95,7 @@ pub struct ModelSettings {
     pub fallbacks: Vec<String>,
     /// Whether what a job lacks is fetched without asking; default on.
     pub auto_fetch: bool,
-    /// Most that downloads of models take for all connections together in KiB per second, 0 for no limit; default 0.
+    /// Maximum rate of model downloads in KiB per second, all connections together; 0, the default, for no limit.
     pub download_kib_s: u64,
     /// When a network leaves memory; default auto.
     pub offload: Offload,
