@@ -47,7 +47,7 @@ impl GraphBuilder<'_> {
                 None => wide,
             };
             // what is dequantised for a product is not held for the next one
-            if !(info.dtype.is_f8() && !self.is_for_cpu() && self.multiplied.is_some()) {
+            if !stays_f8 || self.multiplied.is_none() {
                 self.casts.insert(key, wide.clone());
             }
             wide

@@ -98,33 +98,22 @@ impl StreamEncoder<'_> {
         let (mut done, mut began) = (0, Instant::now());
         for (given, canvases) in videos.iter().zip(&mut latents) {
             for place in tiling.places() {
-                let mut bound = first.bind()?;
-                self.bind_zeros(&mut bound, tiling.tile())?;
-                let mut is_grey_bound = false;
+                let mut tile = TileInput::of(&first)?;
+                self.bind_zeros(&mut tile.bound, tiling.tile())?;
                 for (chunk, canvas) in canvases.iter_mut().enumerate() {
-                    let frames = frames_of(chunk);
-                    let is_grey = !given.iter().any(|(at, _)| frames.contains(at));
-                    if !is_grey {
-                        let pixels = pixels(given, &frames, size)?;
-                        bound.set("frames", Input::F32(self.cut(&pixels, &tiling, place).view()))?;
-                    } else if !is_grey_bound {
-                        // grey is 0; one such chunk stays bound for all that follow
-                        let [height, width] = tiling.tile().map(|cells| cells * self.stride);
-                        bound.set_zeros([("frames", [1, 3, frames.len(), height, width])])?;
-                    }
-                    is_grey_bound = is_grey;
+                    self.bind_pixels(&mut tile, given, &frames_of(chunk), size, &tiling, place)?;
                     let session = match &mut later {
                         Some(later) if chunk > 0 => later,
                         _ => &mut first,
                     };
-                    let mut results = session.run_bound(&mut bound, context.cancel)?.into_iter();
+                    let mut results = session.run_bound(&mut tile.bound, context.cancel)?.into_iter();
                     let latent = results
                         .next()
                         .ok_or_else(|| Error::new(Kind::Bug, "The VAE encoder returned no latent"))?;
                     if let (0, Some(later)) = (chunk, &later) {
-                        (bound, is_grey_bound) = (later.bind()?, false);
+                        tile = TileInput::of(later)?;
                     }
-                    bind_caches(&mut bound, results.collect::<Vec<_>>().iter())?;
+                    bind_caches(&mut tile.bound, results.collect::<Vec<_>>().iter())?;
                     canvas.add(place, &latent.view()?)?;
                     done += 1;
                     if done % parts == 0 {
@@ -136,6 +125,29 @@ impl StreamEncoder<'_> {
         }
         let finish = |canvases: Vec<Canvas<'_>>| canvases.into_iter().map(Canvas::finish).collect();
         latents.into_iter().map(finish).collect()
+    }
+
+    /// Sets the pixels of the tile at `place` in these frames.
+    fn bind_pixels(
+        &self,
+        tile: &mut TileInput,
+        given: &Given<'_>,
+        frames: &Range<usize>,
+        size: [usize; 2],
+        tiling: &Tiling,
+        place: [usize; 2],
+    ) -> Result<()> {
+        let is_grey = !given.iter().any(|(at, _)| frames.contains(at));
+        if !is_grey {
+            let pixels = pixels(given, frames, size)?;
+            tile.bound.set("frames", Input::F32(self.cut(&pixels, tiling, place).view()))?;
+        } else if !tile.is_grey {
+            // grey is 0; one such chunk stays bound for all that follow
+            let [height, width] = tiling.tile().map(|cells| cells * self.stride);
+            tile.bound.set_zeros([("frames", [1, 3, frames.len(), height, width])])?;
+        }
+        tile.is_grey = is_grey;
+        Ok(())
     }
 
     /// The pixels of the tile at `place`.
@@ -156,6 +168,20 @@ impl StreamEncoder<'_> {
             [1, cache.channels, cache.frames, side(height), side(width)]
         };
         bind_zero_caches(bound, self.caches.iter().map(dims))
+    }
+}
+
+/// What a tile gives to one graph: the pixels of a chunk, and the caches of the chunks before it.
+struct TileInput {
+    bound: Bound,
+    /// Whether its pixels are set and grey.
+    is_grey: bool,
+}
+
+impl TileInput {
+    /// That of the graph of `session`, with nothing set.
+    fn of(session: &Session) -> Result<Self> {
+        Ok(Self { bound: session.bind()?, is_grey: false })
     }
 }
 

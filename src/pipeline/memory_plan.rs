@@ -60,10 +60,17 @@ pub struct Footprint {
     pub needed: Bytes,
     /// While its session stays loaded and does not compute.
     pub kept: Bytes,
-    /// The part that the values of a pass take in one piece.
+    /// How it computes rows.
+    pub rows: RowPlan,
+}
+
+/// How a transformer computes the rows of its tokens on a GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowPlan {
+    /// In how many chunks.
+    pub chunks: RowChunks,
+    /// The part of its memory that the values of a pass take in one piece; none if they take it piece by piece.
     pub in_one_piece: Bytes,
-    /// In how many chunks of rows it computes.
-    pub row_chunks: RowChunks,
 }
 
 /// What a job takes of one component.
@@ -119,10 +126,8 @@ pub struct ComponentPlan {
     pub kept: Bytes,
     /// What it takes beside its weights while it computes.
     pub values: Bytes,
-    /// The part that the values of a pass take in one piece on a GPU; none for what takes it piece by piece.
-    pub in_one_piece: Bytes,
-    /// In how many chunks of rows it computes on a GPU.
-    pub row_chunks: RowChunks,
+    /// How it computes rows.
+    pub rows: RowPlan,
 }
 
 /// How a job uses the memory of the device that computes.
@@ -159,8 +164,7 @@ impl MemoryPlan {
                 residency,
                 kept: footprint.kept,
                 values: Bytes(footprint.needed.0.saturating_sub(one.weights.0)),
-                in_one_piece: footprint.in_one_piece,
-                row_chunks: footprint.row_chunks,
+                rows: footprint.rows,
             };
             (one.component, plan)
         };

@@ -41,7 +41,7 @@ pub use encode_image::InputImages;
 pub use generate::{Pipeline, Prepared};
 pub use loras::{Loras, ReadLora, lora_hash};
 pub use memory_plan::{
-    ComponentId, ComponentNeeds, ComponentPlan, Footprint, MemoryNeeds, MemoryPlan, Residency,
+    ComponentId, ComponentNeeds, ComponentPlan, Footprint, MemoryNeeds, MemoryPlan, Residency, RowPlan,
 };
 pub use networks::{SessionCache, memory_of_sessions};
 pub use preview_map::kept_preview;

@@ -17,7 +17,7 @@ use super::streamed::Ends;
 use super::vae::{Chunk, decoder_chunk, encoder_chunk};
 use super::{fixes, memory, memory_plan};
 use crate::core::{Bytes, Finding, Mode, Provider, Resolution, Severity, Stage, Subject};
-use crate::pipeline::ComponentId;
+use crate::pipeline::{ComponentId, RowPlan};
 use crate::wan::graphs::RowChunks;
 use crate::wan::tiles::Tiling;
 use crate::wan::{VaeSplit, vae_cost};
@@ -128,10 +128,10 @@ fn denoise(facts: &PreflightFacts<'_>, device: DeviceFacts, streamed: bool, expe
     let held = if streamed { Ends::of_transformer(config).held_on_gpu(all, bytes) } else { all };
     let second = facts.second_device.map_or(Bytes(u64::MAX), |second| second.available());
     let available = device.available().min(second);
-    let in_chunks = |row_chunks| {
-        let memory = block.on_cuda(row_chunks, streamed);
+    let in_chunks = |chunks| {
+        let memory = block.on_cuda(chunks, streamed);
         let cost = stage(name, held, loras + memory.bytes());
-        StageCost { in_one_piece: Bytes(memory.in_one_piece), row_chunks, ..cost }
+        StageCost { rows: RowPlan { chunks, in_one_piece: Bytes(memory.in_one_piece) }, ..cost }
     };
     // tokens with timesteps of their own have norms of their own, which are computed for all rows
     if model.expand_timesteps && request.starts_from_image() {
@@ -157,15 +157,7 @@ fn dequantised(component: ComponentSize, value_bytes: u64) -> u64 {
 fn stage(stage: Stage, weights: u64, values: u64) -> StageCost {
     let with_margin = |bytes: u64| Bytes(weights + bytes / 100 * (100 + MARGIN_PERCENT));
     let (peak, kept) = (with_margin(CONTEXT + values), with_margin(values));
-    StageCost {
-        stage,
-        weights: Bytes(weights),
-        peak,
-        droppable: Bytes(0),
-        kept,
-        in_one_piece: Bytes(0),
-        row_chunks: RowChunks::default(),
-    }
+    StageCost { stage, weights: Bytes(weights), peak, droppable: Bytes(0), kept, rows: RowPlan::default() }
 }
 
 /// Bytes of the VAE's values.

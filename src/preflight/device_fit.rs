@@ -50,7 +50,7 @@ pub fn device_fit(facts: &PreflightFacts<'_>) -> Option<(DeviceFit, Bytes)> {
 pub fn row_chunks(facts: &PreflightFacts<'_>) -> RowChunks {
     let plan = memory_plan::memory_plan(facts);
     let [high, low] =
-        [ComponentId::Transformer, ComponentId::Transformer2].map(|expert| plan.of(expert).row_chunks);
+        [ComponentId::Transformer, ComponentId::Transformer2].map(|expert| plan.of(expert).rows.chunks);
     high.max(low)
 }
 

@@ -10,7 +10,8 @@ use super::streamed::Ends;
 use super::vae::{decoder_chunk, decoder_chunk_in_bands, encoder_chunk};
 use crate::core::{Bytes, GenRequest, Mode, Resolution, Stage};
 use crate::engine::Prepack;
-use crate::wan::graphs::{ROWS_AT_ONCE, RowChunks, StreamCall};
+use crate::pipeline::RowPlan;
+use crate::wan::graphs::{ROWS_AT_ONCE, StreamCall};
 use crate::wan::tiles::Tiling;
 use crate::wan::{VaeSplit, vae_cost};
 
@@ -183,8 +184,7 @@ fn stage(stage: Stage, Load { component, in_place }: Load, values: u64) -> Stage
         peak: Bytes(peak),
         droppable: Bytes(mapped),
         kept: Bytes(kept),
-        in_one_piece: Bytes(0),
-        row_chunks: RowChunks::default(),
+        rows: RowPlan::default(),
     }
 }
 
@@ -197,8 +197,7 @@ fn streamed_stage(stage: Stage, component: ComponentSize, ends: Ends, values: u6
         peak: Bytes(PROCESS + kept),
         droppable: Bytes(0),
         kept: Bytes(kept),
-        in_one_piece: Bytes(0),
-        row_chunks: RowChunks::default(),
+        rows: RowPlan::default(),
     }
 }
 
@@ -245,8 +244,7 @@ fn decode_stage(facts: &PreflightFacts<'_>, split: VaeSplit) -> StageCost {
             peak: Bytes(peak),
             droppable: Bytes(mapped),
             kept: Bytes(SESSION + chunk.weights),
-            in_one_piece: Bytes(0),
-            row_chunks: RowChunks::default(),
+            rows: RowPlan::default(),
         };
     }
     let chunk = decoder_chunk(&model.vae, cells, first);

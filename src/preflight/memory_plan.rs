@@ -6,8 +6,7 @@ use super::size::ModelSize;
 use super::{device, memory};
 use crate::core::{Bytes, Provider, Stage};
 use crate::engine::Prepack;
-use crate::pipeline::{ComponentId, ComponentNeeds, Footprint, MemoryNeeds, MemoryPlan};
-use crate::wan::graphs::RowChunks;
+use crate::pipeline::{ComponentId, ComponentNeeds, Footprint, MemoryNeeds, MemoryPlan, RowPlan};
 
 /// What one stage takes, alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +20,8 @@ pub(super) struct StageCost {
     pub(super) droppable: Bytes,
     /// What its session takes while it stays loaded and does not compute.
     pub(super) kept: Bytes,
-    /// The part that the values of a pass take in one piece on a GPU.
-    pub(super) in_one_piece: Bytes,
-    /// In how many chunks of rows a GPU computes.
-    pub(super) row_chunks: RowChunks,
+    /// How a GPU computes rows.
+    pub(super) rows: RowPlan,
 }
 
 /// A stage under each way in which the weights of its component can be loaded.
@@ -164,15 +161,17 @@ fn component(stage: Stage, model: &ModelSize) -> Option<ComponentId> {
 }
 
 fn footprint(cost: &StageCost) -> Footprint {
-    let StageCost { peak, droppable, kept, in_one_piece, row_chunks, .. } = *cost;
-    Footprint { needed: Bytes(peak.0 - droppable.0.min(peak.0)), kept, in_one_piece, row_chunks }
+    let StageCost { peak, droppable, kept, rows, .. } = *cost;
+    Footprint { needed: Bytes(peak.0 - droppable.0.min(peak.0)), kept, rows }
 }
 
 fn larger(a: Footprint, b: Footprint) -> Footprint {
     Footprint {
         needed: a.needed.max(b.needed),
         kept: a.kept.max(b.kept),
-        in_one_piece: a.in_one_piece.max(b.in_one_piece),
-        row_chunks: a.row_chunks.max(b.row_chunks),
+        rows: RowPlan {
+            chunks: a.rows.chunks.max(b.rows.chunks),
+            in_one_piece: a.rows.in_one_piece.max(b.rows.in_one_piece),
+        },
     }
 }

@@ -10,14 +10,11 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use half::bf16;
-use half::slice::HalfFloatSliceExt as _;
 use tempfile::NamedTempFile;
 
 use super::super::encode::push_float;
 use super::super::quantised::{int8_row, scale_of};
 use super::super::row_reader::{RowReader, matrix_shape};
-use super::super::spec::Dtype;
 use super::super::weights::{TensorInfo, Weights};
 use super::plan::{Action, Repack, RepackedTensor};
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
@@ -197,11 +194,15 @@ impl Work<'_> {
     fn convert(&self, item: &Item<'_>, done: &SyncSender<Bytes>) -> Result<()> {
         let Item { tensor, values } = item;
         let (reader, size) = (RowReader::new(self.repack.source(), &tensor.name)?, tensor.dtype.size());
+        let mut bytes = Vec::with_capacity(CHUNK * size);
         for first in values.clone().step_by(CHUNK) {
             self.check()?;
             let range = first..values.end.min(first + CHUNK);
             let stored = reader.stored_bytes(range.len());
-            let bytes = floats(&reader.values(range)?, tensor.dtype);
+            bytes.clear();
+            for value in reader.values(range)? {
+                push_float(&mut bytes, value, tensor.dtype);
+            }
             self.put(tensor.offset + (first * size) as u64, &bytes)?;
             report_done(done, stored)?;
         }
@@ -234,33 +235,6 @@ impl Work<'_> {
         let place = place.ok_or_else(|| Error::new(Kind::Bug, format!("{name} has no place in the file")))?;
         self.put(place.offset, &scales)
     }
-}
-
-/// The bytes of `values` in `dtype`, rounded to the nearest.
-fn floats(values: &[f32], dtype: Dtype) -> Vec<u8> {
-    let mut bytes = vec![0; values.len() * dtype.size()];
-    match dtype {
-        Dtype::Bf16 => {
-            // many at once: all matrices of an fp32 checkpoint come here
-            let mut narrow = vec![bf16::ZERO; values.len()];
-            narrow.convert_from_f32_slice(values);
-            for (to, from) in bytes.as_chunks_mut().0.iter_mut().zip(&narrow) {
-                *to = from.to_le_bytes();
-            }
-        }
-        Dtype::F32 => {
-            for (to, from) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
-                *to = from.to_le_bytes();
-            }
-        }
-        _ => {
-            bytes.clear();
-            for &value in values {
-                push_float(&mut bytes, value, dtype);
-            }
-        }
-    }
-    bytes
 }
 
 /// Reports that `bytes` of the source are done.

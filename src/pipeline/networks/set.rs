@@ -103,7 +103,7 @@ impl<'a> Networks<'a> {
             let (config, weights) = (&part.config, &part.weights);
             let adapters = loras.adapters(expert, weights, cancel)?;
             let (target, options) = (target(compute.transformer), loader.options(component));
-            let form = TransformerForm { segments, row_chunks: loader.memory.of(component).row_chunks };
+            let form = TransformerForm { segments, row_chunks: loader.memory.of(component).rows.chunks };
             if options.prepack == Prepack::Streamed {
                 let chain = graphs::streamed_transformer(config, weights, form, target, &adapters)?;
                 return Ok(Network::streamed(component, chain, options));
@@ -262,7 +262,7 @@ impl<'a> Networks<'a> {
         let network = self.transformer_of(expert);
         let first = self.loader.acquire(network, context)?;
         let second = if guidance.enabled() { self.loader.acquire_second(network, context)? } else { None };
-        let in_one_piece = self.loader.memory.of(network.component).in_one_piece;
+        let in_one_piece = self.loader.memory.of(network.component).rows.in_one_piece;
         Ok(Denoiser::new(first, second, network.file(), in_one_piece))
     }
 
