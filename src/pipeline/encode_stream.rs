@@ -98,10 +98,10 @@ impl StreamEncoder<'_> {
         let (mut done, mut began) = (0, Instant::now());
         for (given, canvases) in videos.iter().zip(&mut latents) {
             for place in tiling.places() {
-                let mut tile = TileInput::of(&first)?;
+                let mut tile = TileInput::of(&first, given, place)?;
                 self.bind_zeros(&mut tile.bound, tiling.tile())?;
                 for (chunk, canvas) in canvases.iter_mut().enumerate() {
-                    self.bind_pixels(&mut tile, given, &frames_of(chunk), size, &tiling, place)?;
+                    self.bind_pixels(&mut tile, &frames_of(chunk), size, &tiling)?;
                     let session = match &mut later {
                         Some(later) if chunk > 0 => later,
                         _ => &mut first,
@@ -111,7 +111,7 @@ impl StreamEncoder<'_> {
                         .next()
                         .ok_or_else(|| Error::new(Kind::Bug, "The VAE encoder returned no latent"))?;
                     if let (0, Some(later)) = (chunk, &later) {
-                        tile = TileInput::of(later)?;
+                        tile = TileInput::of(later, given, place)?;
                     }
                     bind_caches(&mut tile.bound, results.collect::<Vec<_>>().iter())?;
                     canvas.add(place, &latent.view()?)?;
@@ -127,20 +127,18 @@ impl StreamEncoder<'_> {
         latents.into_iter().map(finish).collect()
     }
 
-    /// Sets the pixels of the tile at `place` in these frames.
+    /// Sets the pixels of a tile in these frames.
     fn bind_pixels(
         &self,
-        tile: &mut TileInput,
-        given: &Given<'_>,
+        tile: &mut TileInput<'_>,
         frames: &Range<usize>,
         size: [usize; 2],
         tiling: &Tiling,
-        place: [usize; 2],
     ) -> Result<()> {
-        let is_grey = !given.iter().any(|(at, _)| frames.contains(at));
+        let is_grey = !tile.given.iter().any(|(at, _)| frames.contains(at));
         if !is_grey {
-            let pixels = pixels(given, frames, size)?;
-            tile.bound.set("frames", Input::F32(self.cut(&pixels, tiling, place).view()))?;
+            let pixels = pixels(tile.given, frames, size)?;
+            tile.bound.set("frames", Input::F32(self.cut(&pixels, tiling, tile.place).view()))?;
         } else if !tile.is_grey {
             // grey is 0; one such chunk stays bound for all that follow
             let [height, width] = tiling.tile().map(|cells| cells * self.stride);
@@ -172,16 +170,18 @@ impl StreamEncoder<'_> {
 }
 
 /// What a tile gives to one graph: the pixels of a chunk, and the caches of the chunks before it.
-struct TileInput {
+struct TileInput<'v> {
+    given: &'v Given<'v>,
+    place: [usize; 2],
     bound: Bound,
     /// Whether its pixels are set and grey.
     is_grey: bool,
 }
 
-impl TileInput {
-    /// That of the graph of `session`, with nothing set.
-    fn of(session: &Session) -> Result<Self> {
-        Ok(Self { bound: session.bind()?, is_grey: false })
+impl<'v> TileInput<'v> {
+    /// That of the tile at `place` of a video for the graph of `session`, with nothing set.
+    fn of(session: &Session, given: &'v Given<'v>, place: [usize; 2]) -> Result<Self> {
+        Ok(Self { given, place, bound: session.bind()?, is_grey: false })
     }
 }
 
