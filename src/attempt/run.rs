@@ -157,7 +157,9 @@ pub(crate) fn attempt(
     let headers = with.resume_points.as_ref().map(|points| points.headers()).unwrap_or_default();
     let Planned { given, compute, repacked } =
         context.stage(Stage::Preflight, |context| planning.plan(compute, &headers, context))?;
-    let memory = &memory.plan(&request, repacked.checkpoint(), &compute);
+    let memory = memory.plan(&request, repacked.checkpoint(), &compute);
+    // two sessions at once may be what the attempt before had no memory for
+    let memory = &if retries.is_empty() { memory } else { memory.without_ahead() };
     cache.make_room(&repacked.files(), repacked.size_to_write())?;
     let computed = &repacked.write(&|| cache.stage(), cancel, &mut context.reporter)?;
     let pipeline = Pipeline {

@@ -30,7 +30,7 @@ impl Abandoned {
         while self.threads().iter().any(|thread| !thread.is_finished()) {
             cancel.check_after(POLL)?;
         }
-        self.threads().clear();
+        self.threads().retain(|thread| !thread.is_finished());
         Ok(())
     }
 

@@ -4,13 +4,20 @@
 //! the place of such pages and counts them, so that the thread continues; the session that computed with them then fails
 //! with an error. X.Org's `busfault.c` protects its shared memory in the same way.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use crate::core::{Error, Kind, Result};
+
+/// The components whose files are read now.
+static READERS: Readers = Readers::new();
 
 /// The result of `read`, which reads pages of the model files of the component `name`.
 ///
-/// Fails if one of them could not be read, because then what was computed from it is wrong. The first call installs the
-/// handler.
+/// Fails if one of them could not be read, because then what was computed from it is wrong. Which file it was is unknown,
+/// so the error names all components that were read at the same time. The first call installs the handler.
 pub(super) fn watched<T>(name: &str, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    let reader = READERS.begin(name);
     let before = handler::num_caught();
     let result = read();
     if handler::num_caught() == before {
@@ -18,9 +25,77 @@ pub(super) fn watched<T>(name: &str, read: impl FnOnce() -> Result<T>) -> Result
     }
     Err(Error::new(
         Kind::CorruptModel,
-        format!("A file of the {name} was truncated or could not be read while it was in use"),
+        format!("A file of the {} was truncated or could not be read while it was in use", reader.names()),
     )
     .remedy("Verify the model's files, then retry the job; it resumes from its last step"))
+}
+
+/// Components whose files are read, by a number of each reader: its own name, and those that were read beside it.
+struct Readers(Mutex<BTreeMap<u64, (String, BTreeSet<String>)>>);
+
+impl Readers {
+    const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    /// Counts a reader of the component `name` until the result is dropped.
+    fn begin(&self, name: &str) -> Reader<'_> {
+        let mut all = self.all();
+        let mut names = BTreeSet::from([name.to_owned()]);
+        for (other, beside) in all.values_mut() {
+            names.insert(other.clone());
+            beside.insert(name.to_owned());
+        }
+        let number = all.last_key_value().map_or(0, |(last, _)| last + 1);
+        all.insert(number, (name.to_owned(), names));
+        Reader { all: self, number }
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<u64, (String, BTreeSet<String>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of the [`Readers`].
+struct Reader<'a> {
+    all: &'a Readers,
+    number: u64,
+}
+
+impl Reader<'_> {
+    /// Its component and those that were read beside it.
+    fn names(&self) -> String {
+        let all = self.all.all();
+        let names = all.get(&self.number).map(|(_, names)| names.iter().map(String::as_str).collect());
+        names.map(|names: Vec<&str>| names.join(" or the ")).unwrap_or_default()
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        self.all.all().remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn components_that_are_read_at_the_same_time_are_named_together() {
+        let readers = Readers::new();
+        drop(readers.begin("vae_encoder"));
+        let text = readers.begin("text_encoder");
+        assert_eq!(text.names(), "text_encoder");
+        let ahead = readers.begin("transformer");
+        let other = readers.begin("transformer");
+        assert_eq!(ahead.names(), "text_encoder or the transformer");
+        drop((ahead, other));
+        // it may have been the other's file although that is closed
+        assert_eq!(text.names(), "text_encoder or the transformer");
+        drop(text);
+        assert_eq!(readers.begin("vae_decoder").names(), "vae_decoder");
+    }
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -9,13 +9,15 @@ use super::context::{Inputs, RunContext};
 use super::denoise::{Conditions, RopeTables};
 use super::encode_image::ImageCondition;
 use super::generate::Pipeline;
+use super::memory_plan::ComponentId;
 use super::networks::{ImageEncoderSource, Networks, Prefetch, PrefetchPlan};
 use super::prompts::{Prompt, PromptEncoder};
 use crate::core::{Error, Expert, Frame, GenRequest, Kind, Result, Stage, sha256_hex};
 use crate::wan::rope;
 
 impl Pipeline<'_> {
-    /// Encodes what is given. Weights of the transformer of `next` are read in advance meanwhile.
+    /// Encodes what is given. Meanwhile, the weights of the transformer of `next` are read in advance, and its session is
+    /// made.
     pub(super) fn conditions(
         &self,
         networks: &Networks<'_>,
@@ -30,6 +32,10 @@ impl Pipeline<'_> {
             let needs_encoder = prompts.iter().any(|prompt| matches!(prompt, Prompt::Unknown { .. }));
             let prefetch = networks.prefetch_first(next, needs_encoder, context);
             let prefetch = prefetch.and_then(PrefetchPlan::start);
+            if needs_encoder || networks.image_encoder().is_some() {
+                let encoders = self.memory.planned(&[ComponentId::TextEncoder, ComponentId::VaeEncoder]);
+                networks.make_ahead(next, &encoders, "while the inputs are encoded", context);
+            }
             let mut embeds = prompts.into_iter().map(|prompt| encoder.embed(prompt, context));
             let missing = || Error::new(Kind::Bug, "A request without a prompt was run");
             let prompt = embeds.next().ok_or_else(missing)??;

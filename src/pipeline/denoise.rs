@@ -8,6 +8,7 @@ use ndarray::{Array2, ArrayD};
 use super::context::RunContext;
 use super::encode_image::ImageCondition;
 use super::encode_text::PromptEmbeds;
+use super::following_expert::FollowingExpert;
 use super::loras::Strengths;
 use super::networks::{Denoiser, DenoiserInput, GuidancePass};
 use super::preview::Preview;
@@ -91,11 +92,13 @@ pub enum StepControl {
 pub type StepHook<'a> = &'a mut dyn FnMut(&DenoiseState) -> Result<StepControl>;
 
 /// What is called during the steps.
-pub(super) struct StepHooks<'a> {
+pub(super) struct StepHooks<'a, 'n> {
     /// Shows the latent.
     pub(super) preview: &'a mut Preview,
     /// Called after each step.
     pub(super) after_step: StepHook<'a>,
+    /// The expert that takes over after the steps, if one does.
+    pub(super) following: Option<&'a mut FollowingExpert<'n>>,
 }
 
 /// Runs the steps of one expert that are not done yet.
@@ -104,12 +107,15 @@ pub(super) fn denoise(
     state: &mut DenoiseState,
     phase: &ExpertPhase,
     conditions: &Conditions,
-    hooks: &mut StepHooks<'_>,
+    hooks: &mut StepHooks<'_, '_>,
     context: &mut RunContext<'_>,
 ) -> Result<StepControl> {
     let first = phase.steps.start;
     for step in first.max(state.solver.done())..phase.steps.end {
         context.cancel.check()?;
+        if let Some(following) = &mut hooks.following {
+            following.before_step(phase.steps.end - step, context);
+        }
         let injected = context.faults.inject(FaultPoint::Step(step as u32 + 1), context.cancel)?;
         let DenoiseState { latent, solver, step_cache } = state;
         let began = Instant::now();

@@ -9,9 +9,10 @@ use super::context::{Inputs, RunContext};
 use super::decode::FrameSink;
 use super::denoise::{DenoiseState, ExpertPhase, StepControl, StepHook, StepHooks, denoise};
 use super::exported;
+use super::following_expert::FollowingExpert;
 use super::loras::Loras;
 use super::memory_plan::{ComponentId, MemoryPlan};
-use super::networks::{Loader, Networks, PrefetchPlan, VideoShape};
+use super::networks::{Loader, Networks, VideoShape};
 use super::preview::{Preview, PreviewMap};
 use super::preview_map::{is_learned, learn_preview, preview_map};
 use super::reporter::Reporter;
@@ -113,6 +114,20 @@ impl Pipeline<'_> {
         after_step: StepHook<'_>,
         context: &mut RunContext<'_>,
     ) -> Result<StepControl> {
+        let end = self.run_steps(prepared, inputs, state, after_step, context);
+        // for steps that do not come now
+        context.sessions.drop_ahead();
+        end
+    }
+
+    fn run_steps(
+        &self,
+        prepared: &Prepared<'_>,
+        inputs: Inputs<'_>,
+        state: &mut DenoiseState,
+        after_step: StepHook<'_>,
+        context: &mut RunContext<'_>,
+    ) -> Result<StepControl> {
         let networks = &prepared.networks;
         let [high, low] = split(self.checkpoint, inputs.request, state.solver.timesteps());
         if inputs.request.boundary.is_some() && self.checkpoint.boundary_ratio.is_none() {
@@ -142,19 +157,12 @@ impl Pipeline<'_> {
                 continue;
             }
             let follows = phase.expert == Expert::High && low > 0;
-            let plan = networks.prefetch(Expert::Low, Some(ComponentId::Transformer), context);
-            let mut following = plan.filter(|_| follows);
-            let mut read_following = |done: usize| {
-                if done + 1 >= phase.steps.end && following.is_some() {
-                    prefetch = following.take().and_then(PrefetchPlan::start);
-                }
+            let mut following = follows.then(|| FollowingExpert::new(networks, self.memory));
+            let mut hooks = StepHooks {
+                preview: &mut preview,
+                after_step: &mut *after_step,
+                following: following.as_mut(),
             };
-            read_following(state.solver.done());
-            let mut after_step = |state: &DenoiseState| {
-                read_following(state.solver.done());
-                after_step(state)
-            };
-            let mut hooks = StepHooks { preview: &mut preview, after_step: &mut after_step };
             let control = context.stage(phase.stage, |context| {
                 let mut denoiser = networks.denoiser(phase.expert, phase.guidance, context)?;
                 let control = denoise(&mut denoiser, state, phase, &conditions, &mut hooks, context)?;
@@ -163,6 +171,9 @@ impl Pipeline<'_> {
             })?;
             if control == StepControl::Yield {
                 return Ok(control);
+            }
+            if let Some(following) = following {
+                prefetch = following.into_prefetch();
             }
         }
         if let Some(fraction) = preview.time_fraction() {

@@ -58,8 +58,12 @@ pub enum Residency {
 pub struct Footprint {
     /// While it computes, without pages of files that the system can drop.
     pub needed: Bytes,
+    /// Pages of files that it reads beside that.
+    pub droppable: Bytes,
     /// While its session stays loaded and does not compute.
     pub kept: Bytes,
+    /// While its session is made, and before it computes for the first time.
+    pub made: Bytes,
     /// How it computes rows.
     pub rows: RowPlan,
 }
@@ -111,6 +115,8 @@ pub struct MemoryNeeds {
     pub vae: VaeSplit,
     /// Whether sessions may stay loaded for the next job.
     pub keeps_sessions: bool,
+    /// Weights from which a transformer's session is made while another network computes; `None` for none.
+    pub ahead_from: Option<Bytes>,
 }
 
 /// What is done with the weights and the session of one component.
@@ -126,6 +132,10 @@ pub struct ComponentPlan {
     pub kept: Bytes,
     /// What it takes beside its weights while it computes.
     pub values: Bytes,
+    /// What its stage takes while it computes, with the pages of files that it reads.
+    pub computing: Bytes,
+    /// What the session takes while it is made.
+    pub made: Bytes,
     /// How it computes rows.
     pub rows: RowPlan,
 }
@@ -133,12 +143,16 @@ pub struct ComponentPlan {
 /// How a job uses the memory of the device that computes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryPlan {
+    /// What computes.
+    pub(super) provider: Provider,
     /// Memory that the plan was made for, if it is known.
     pub available: Option<Bytes>,
     /// Memory that stays free while sessions are kept. With less, they are dropped.
     pub reserve: Bytes,
     /// How the VAE takes a frame.
     pub vae: VaeSplit,
+    /// Weights from which a transformer's session is made while another network computes; `None` for none.
+    pub(super) ahead_from: Option<Bytes>,
     components: Vec<(ComponentId, ComponentPlan)>,
 }
 
@@ -164,14 +178,18 @@ impl MemoryPlan {
                 residency,
                 kept: footprint.kept,
                 values: Bytes(footprint.needed.0.saturating_sub(one.weights.0)),
+                computing: Bytes(footprint.needed.0.saturating_add(footprint.droppable.0)),
+                made: footprint.made,
                 rows: footprint.rows,
             };
             (one.component, plan)
         };
         Self {
+            provider: needs.provider,
             available: needs.available,
             reserve,
             vae: needs.vae,
+            ahead_from: needs.ahead_from,
             components: footprints.iter().map(plan).collect(),
         }
     }
@@ -195,6 +213,12 @@ impl MemoryPlan {
         let others = self.components.iter().filter(|(planned, _)| Some(*planned) != component);
         let kept = others.filter(|(_, plan)| plan.residency == Residency::BetweenJobs);
         Bytes(kept.map(|(_, plan)| plan.kept.0).sum())
+    }
+
+    /// Those of `components` that the job uses.
+    pub fn planned(&self, components: &[ComponentId]) -> Vec<ComponentId> {
+        let is_planned = |one: &&ComponentId| self.components.iter().any(|(planned, _)| planned == *one);
+        components.iter().filter(is_planned).copied().collect()
     }
 
     /// Memory of the copies that stay loaded on a second device while `component` computes there.
@@ -341,6 +365,7 @@ mod tests {
             other: Bytes(GIB),
             vae: VaeSplit::Tiles(256),
             keeps_sessions: true,
+            ahead_from: None,
         }
     }
 

@@ -3,6 +3,7 @@
 //! A request and a checkpoint go in; events, frames and the final latent come out. Of files it knows the LoRAs that a
 //! request names; it knows neither queues nor screens.
 
+mod ahead;
 mod cache;
 mod compute_plan;
 mod conditions;
@@ -15,6 +16,7 @@ mod encode_stream;
 mod encode_text;
 mod encode_whole;
 mod exported;
+mod following_expert;
 mod generate;
 mod loras;
 mod memory_plan;
@@ -32,6 +34,7 @@ mod second_device;
 mod step_cache;
 mod stitch;
 
+pub use ahead::Ahead;
 pub use cache::{TensorCache, decides_video};
 pub use compute_plan::ComputePlan;
 pub use context::{Inputs, RunContext};

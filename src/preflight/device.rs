@@ -157,7 +157,8 @@ fn dequantised(component: ComponentSize, value_bytes: u64) -> u64 {
 fn stage(stage: Stage, weights: u64, values: u64) -> StageCost {
     let with_margin = |bytes: u64| Bytes(weights + bytes / 100 * (100 + MARGIN_PERCENT));
     let (peak, kept) = (with_margin(CONTEXT + values), with_margin(values));
-    StageCost { stage, weights: Bytes(weights), peak, droppable: Bytes(0), kept, rows: RowPlan::default() }
+    let rows = RowPlan::default();
+    StageCost { stage, weights: Bytes(weights), peak, droppable: Bytes(0), kept, made: kept, rows }
 }
 
 /// Bytes of the VAE's values.

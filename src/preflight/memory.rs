@@ -139,7 +139,8 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, prepack: Prepack) -> Vec<StageCo
             // both matrices of a feed-forward exist twice while they are packed
             let packing = if load.in_place { 0 } else { 2 * component.largest.0 };
             let cost = stage(name, load, values.max(packing + loras.0));
-            StageCost { weights: Bytes(cost.weights.0 + loras.0), ..cost }
+            let made = Bytes(cost.made.0 + packing / 2 + loras.0);
+            StageCost { weights: Bytes(cost.weights.0 + loras.0), made, ..cost }
         });
     }
     stages.push(decode_stage(facts, vae_split(facts)));
@@ -177,13 +178,14 @@ fn stage(stage: Stage, Load { component, in_place }: Load, values: u64) -> Stage
     let peak = PROCESS + session + component.loaded.0 + unpacked + values.max(twice);
     // values of the VAE go back to the system; those of other components stay with the session
     let left = if matches!(stage, Stage::Image | Stage::Decode) { 0 } else { values };
-    let kept = session + component.loaded.0.saturating_sub(mapped) + unpacked + left;
+    let held = session + component.loaded.0.saturating_sub(mapped);
     StageCost {
         stage,
         weights: component.loaded,
         peak: Bytes(peak),
         droppable: Bytes(mapped),
-        kept: Bytes(kept),
+        kept: Bytes(held + unpacked + left),
+        made: Bytes(held + twice),
         rows: RowPlan::default(),
     }
 }
@@ -197,6 +199,7 @@ fn streamed_stage(stage: Stage, component: ComponentSize, ends: Ends, values: u6
         peak: Bytes(PROCESS + kept),
         droppable: Bytes(0),
         kept: Bytes(kept),
+        made: Bytes(kept),
         rows: RowPlan::default(),
     }
 }
@@ -244,6 +247,7 @@ fn decode_stage(facts: &PreflightFacts<'_>, split: VaeSplit) -> StageCost {
             peak: Bytes(peak),
             droppable: Bytes(mapped),
             kept: Bytes(SESSION + chunk.weights),
+            made: Bytes(SESSION + chunk.weights),
             rows: RowPlan::default(),
         };
     }

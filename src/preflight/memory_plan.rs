@@ -6,7 +6,11 @@ use super::size::ModelSize;
 use super::{device, memory};
 use crate::core::{Bytes, Provider, Stage};
 use crate::engine::Prepack;
-use crate::pipeline::{ComponentId, ComponentNeeds, Footprint, MemoryNeeds, MemoryPlan, RowPlan};
+use crate::pipeline::{Ahead, ComponentId, ComponentNeeds, Footprint, MemoryNeeds, MemoryPlan, RowPlan};
+
+/// Weights from which a transformer's session is made while another network computes; smaller ones take far less than a
+/// second.
+const AHEAD_FROM: Bytes = Bytes(512 << 20);
 
 /// What one stage takes, alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub(super) struct StageCost {
     pub(super) droppable: Bytes,
     /// What its session takes while it stays loaded and does not compute.
     pub(super) kept: Bytes,
+    /// What its session takes while it is made, and before it computes for the first time.
+    pub(super) made: Bytes,
     /// How a GPU computes rows.
     pub(super) rows: RowPlan,
 }
@@ -54,9 +60,28 @@ pub(super) fn stages(facts: &PreflightFacts<'_>) -> Vec<StageMemory> {
         let component = component(choices.packed.stage, facts.model);
         let prepack = component.map_or(Prepack::Packed, |component| plan.of(component).prepack);
         let StageCost { stage, peak, droppable, .. } = choices.of(prepack);
-        StageMemory { stage, peak: Bytes(peak.0 + plan.kept_beside(component).0), droppable }
+        let beside = plan.kept_beside(component).0 + made_ahead(stage, facts, &plan).0;
+        StageMemory { stage, peak: Bytes(peak.0 + beside), droppable }
     };
     choices.iter().map(stage).collect()
+}
+
+/// Memory of the session that is made while `stage` computes, beside those that stay loaded.
+fn made_ahead(stage: Stage, facts: &PreflightFacts<'_>, plan: &MemoryPlan) -> Bytes {
+    use ComponentId::{TextEncoder, Transformer, VaeEncoder};
+    let [high, low] = facts.steps;
+    let first = if high > 0 { Stage::DenoiseHigh } else { Stage::DenoiseLow };
+    let (next, beside) = match stage {
+        Stage::Text | Stage::Image => {
+            (component(first, facts.model), plan.planned(&[TextEncoder, VaeEncoder]))
+        }
+        Stage::DenoiseHigh if low > 0 => (component(Stage::DenoiseLow, facts.model), vec![Transformer]),
+        _ => return Bytes(0),
+    };
+    match next.map(|next| plan.ahead(next, &beside)) {
+        Some(Ahead::Fits(more)) => more,
+        Some(Ahead::No | Ahead::Short { .. }) | None => Bytes(0),
+    }
 }
 
 /// The largest memory on the second GPU, which computes one of two guidance passes, beside the sessions that stay loaded
@@ -141,6 +166,7 @@ fn plan(facts: &PreflightFacts<'_>, choices: &[Choices]) -> MemoryPlan {
         other,
         vae: memory::vae_split(facts),
         keeps_sessions: facts.keeps_sessions,
+        ahead_from: model.exported.is_none().then_some(AHEAD_FROM),
     })
 }
 
@@ -161,14 +187,17 @@ fn component(stage: Stage, model: &ModelSize) -> Option<ComponentId> {
 }
 
 fn footprint(cost: &StageCost) -> Footprint {
-    let StageCost { peak, droppable, kept, rows, .. } = *cost;
-    Footprint { needed: Bytes(peak.0 - droppable.0.min(peak.0)), kept, rows }
+    let StageCost { peak, droppable, kept, made, rows, .. } = *cost;
+    let needed = Bytes(peak.0 - droppable.0.min(peak.0));
+    Footprint { needed, droppable, kept, made, rows }
 }
 
 fn larger(a: Footprint, b: Footprint) -> Footprint {
     Footprint {
         needed: a.needed.max(b.needed),
+        droppable: a.droppable.max(b.droppable),
         kept: a.kept.max(b.kept),
+        made: a.made.max(b.made),
         rows: RowPlan {
             chunks: a.rows.chunks.max(b.rows.chunks),
             in_one_piece: a.rows.in_one_piece.max(b.rows.in_one_piece),

@@ -337,7 +337,14 @@ fn loras_need_memory_on_the_expert_that_they_change() {
     };
     let with = PreflightFacts { loras: [Bytes(0), Bytes(1 << 30)], ..plain };
     let more = |stage| peak(&with, stage) - peak(&plain, stage);
-    assert_eq!([more(Stage::DenoiseHigh), more(Stage::DenoiseLow), more(Stage::Decode)], [0, 1 << 30, 0]);
+    // its expert is loaded while the other one computes
+    let expected = [1 << 30, 1 << 30, 0];
+    assert_eq!([more(Stage::DenoiseHigh), more(Stage::DenoiseLow), more(Stage::Decode)], expected);
+    // where there is no room for that, only its own stage has it
+    let request = GenRequest { weights: WeightsChoice::Packed, ..asked.clone() };
+    let plain = facts(&request, &model, 60);
+    let with = PreflightFacts { loras: [Bytes(0), Bytes(1 << 30)], ..plain };
+    assert_eq!(peak(&with, Stage::DenoiseHigh), peak(&plain, Stage::DenoiseHigh));
 }
 
 #[test]
@@ -449,6 +456,21 @@ fn sessions_that_stay_loaded_count_in_every_stage() {
     let alone = facts(&packed, &model, 17);
     let short = PreflightFacts { keeps_sessions: true, ..alone };
     assert_eq!(check(&short).memory, check(&alone).memory);
+}
+
+#[test]
+fn an_expert_that_is_loaded_ahead_counts_in_the_stage_that_computes_beside() {
+    let (asked, model) = (request(64, 64, 17), model(true));
+    let peaks = |free_gib| {
+        let memory = check(&facts(&asked, &model, free_gib)).memory;
+        [Stage::Text, Stage::DenoiseHigh, Stage::DenoiseLow, Stage::Decode]
+            .map(|stage| memory.iter().find(|one| one.stage == stage).unwrap().peak.0)
+    };
+    // three quarters of 64 GiB hold both experts of 13.3 GiB, those of 34 GiB one of them
+    let (both, one, expert) = (peaks(64), peaks(34), model.transformers[0].loaded.0);
+    assert!(both[1] >= one[1] + expert, "{both:?} {one:?}");
+    assert_eq!((both[2], both[3]), (one[2], one[3]), "nothing follows them");
+    assert!(one[0] >= expert, "the first expert is loaded while the prompt is encoded: {one:?}");
 }
 
 #[test]

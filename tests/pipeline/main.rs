@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod ahead;
 mod asked;
 mod cfg_parallel;
 mod forms;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::engine_build::{self, reported};
 use super::network::Network;
+use super::session_ahead::SessionAhead;
 use super::session_cache::{AnySession, LoadedSession, SessionKey, SessionMemory};
 use crate::core::{Error, Event, FaultPoint, Fix, Kind, ProviderChoice, Result, Secs};
 use crate::engine::{Arena, Placement, Prepack, Runtime, SessionOptions};
@@ -79,7 +80,10 @@ impl Loader<'_> {
             }
             return Ok(loaded);
         }
-        let session = self.load(network, options, context)?;
+        let session = match context.sessions.take_ahead(key) {
+            Some(ahead) => self.made_ahead(ahead, network, options, context)?,
+            None => self.load(network, options, context)?,
+        };
         Ok(LoadedSession {
             session,
             component: network.component,
@@ -104,6 +108,30 @@ impl Loader<'_> {
         }
         if self.memory.of(loaded.component).residency > Residency::Stage {
             context.sessions.put(loaded);
+        }
+    }
+
+    /// The session that was made while the stage before computed; made again, now alone, if that ran out of memory.
+    fn made_ahead(
+        &self,
+        ahead: SessionAhead,
+        network: &Network<'_>,
+        options: &SessionOptions,
+        context: &mut RunContext<'_>,
+    ) -> Result<AnySession> {
+        context.faults.inject(FaultPoint::Load, context.cancel)?;
+        let made = ahead.finish();
+        context.cancel.check()?;
+        self.checkpoint.check_unchanged()?;
+        match made {
+            Err(error) if error.kind == Kind::OutOfMemory => {
+                tracing::info!("The {} could not be loaded ahead of time: {error:#}", network.component);
+                self.load(network, options, context)
+            }
+            made => {
+                context.sessions.count_made_ahead();
+                made.map(AnySession::whole)
+            }
         }
     }
 

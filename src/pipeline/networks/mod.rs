@@ -10,6 +10,7 @@ mod image_encoder;
 mod loader;
 mod network;
 mod prefetch;
+mod session_ahead;
 mod session_cache;
 mod set;
 mod text_encoder;

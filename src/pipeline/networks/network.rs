@@ -1,5 +1,7 @@
 //! One network: its graph, built here or exported elsewhere, and how its session is made.
 
+use std::sync::Arc;
+
 use super::session_cache::{AnySession, SessionKey};
 use crate::core::{CancelToken, DeviceId, Error, Kind, Provider, Result};
 use crate::engine::{Runtime, Session, SessionFile, SessionOptions, StreamedSession};
@@ -10,7 +12,7 @@ use crate::wan::exported::ExportedGraph;
 /// Where a network's graph comes from.
 pub(in crate::pipeline) enum Source<'a> {
     /// Built over the checkpoint's weights.
-    Built(Box<Graph>),
+    Built(Arc<Graph>),
     /// Built in parts whose weights are streamed.
     Streamed(Box<GraphChain>),
     /// Exported into a file, of whose outputs the named one counts.
@@ -30,7 +32,7 @@ pub(in crate::pipeline) struct Network<'a> {
 impl<'a> Network<'a> {
     pub(super) fn built(component: ComponentId, graph: Graph, options: SessionOptions) -> Self {
         let key = SessionKey::new(&graph.to_bytes(), &graph.weights_identity(), &options);
-        Self { component, source: Source::Built(Box::new(graph)), options, key, second: None }
+        Self { component, source: Source::Built(Arc::new(graph)), options, key, second: None }
     }
 
     pub(super) fn streamed(component: ComponentId, chain: GraphChain, options: SessionOptions) -> Self {
@@ -69,6 +71,14 @@ impl<'a> Network<'a> {
     pub(super) fn graph(&self) -> Option<&Graph> {
         match &self.source {
             Source::Built(graph) => Some(graph),
+            Source::Streamed(_) | Source::Exported(..) => None,
+        }
+    }
+
+    /// The same, for another thread.
+    pub(super) fn shared_graph(&self) -> Option<Arc<Graph>> {
+        match &self.source {
+            Source::Built(graph) => Some(Arc::clone(graph)),
             Source::Streamed(_) | Source::Exported(..) => None,
         }
     }

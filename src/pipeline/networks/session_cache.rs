@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::session_ahead::SessionAhead;
 use crate::core::{Bytes, DeviceId, Error, Kind, Result, sha256_hex};
 use crate::engine::{Placement, Session, SessionOptions, SessionProfile, StreamedSession};
 use crate::pipeline::memory_plan::{ComponentId, MemoryPlan, Residency};
@@ -125,11 +126,14 @@ impl Drop for SessionMemory {
 #[derive(Default)]
 pub struct SessionCache {
     sessions: Vec<LoadedSession>,
+    /// The one that is made for the next stage.
+    ahead: Option<SessionAhead>,
     keeps_between_jobs: bool,
     /// Memory that must stay free while sessions are kept.
     reserve: Bytes,
     run: u64,
     num_loaded: u32,
+    num_made_ahead: u32,
 }
 
 impl SessionCache {
@@ -150,12 +154,17 @@ impl SessionCache {
 
     /// Whether nothing is loaded.
     pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty()
+        self.sessions.is_empty() && self.ahead.is_none()
     }
 
     /// How many sessions the current run loaded, not counting those that earlier runs left.
     pub fn num_loaded(&self) -> u32 {
         self.num_loaded
+    }
+
+    /// How many of them were made while the stage before computed.
+    pub fn num_made_ahead(&self) -> u32 {
+        self.num_made_ahead
     }
 
     /// What runs the sessions; none if nothing is loaded.
@@ -165,6 +174,7 @@ impl SessionCache {
 
     /// Drops every session.
     pub fn clear(&mut self) {
+        self.ahead = None;
         self.sessions.clear();
     }
 
@@ -179,12 +189,14 @@ impl SessionCache {
 
     /// Begins a run under `plan`, whose networks have `keys`: drops the sessions that it does not use or keep.
     pub(super) fn begin(&mut self, plan: &MemoryPlan, keys: &[SessionKey]) {
+        self.ahead = None;
         self.sessions.retain(|loaded| {
             keys.contains(&loaded.key) && plan.of(loaded.component).residency == Residency::BetweenJobs
         });
         self.reserve = plan.reserve;
         self.run += 1;
         self.num_loaded = 0;
+        self.num_made_ahead = 0;
     }
 
     /// Takes the session of `key` out, if it is loaded, and says whether an earlier run loaded it.
@@ -195,9 +207,29 @@ impl SessionCache {
         Some((LoadedSession { run: self.run, ..loaded }, is_earlier))
     }
 
+    /// Holds a session that is made for the next stage.
+    pub(super) fn put_ahead(&mut self, ahead: SessionAhead) {
+        self.ahead = Some(ahead);
+    }
+
+    /// Interrupts the session that is made for a stage that will not come.
+    pub(in crate::pipeline) fn drop_ahead(&mut self) {
+        self.ahead = None;
+    }
+
+    /// Takes out the session of `key`, if it is made ahead of time.
+    pub(super) fn take_ahead(&mut self, key: &SessionKey) -> Option<SessionAhead> {
+        self.ahead.take_if(|ahead| ahead.key() == key)
+    }
+
     /// Whether the session of `key` is loaded.
     pub(super) fn contains(&self, key: &SessionKey) -> bool {
         self.sessions.iter().any(|loaded| loaded.key == *key)
+    }
+
+    /// Counts a session that was made ahead of time and is used.
+    pub(super) fn count_made_ahead(&mut self) {
+        self.num_made_ahead += 1;
     }
 
     /// Counts a session that was loaded, and returns the number of the current run.

@@ -4,11 +4,13 @@ use super::denoiser::Denoiser;
 use super::image_encoder::ImageEncoderSource;
 use super::loader::Loader;
 use super::network::Network;
+use super::session_ahead::SessionAhead;
 use super::session_cache::{LoadedSession, SessionKey};
 use super::{FrameDecoder, PrefetchPlan, TextEncoder};
 use crate::core::{Bytes, CancelToken, DeviceId, Expert, Guidance, Provider, Result};
 use crate::engine::{Prepack, check_kernels};
 use crate::onnx::{Dtype, GraphTarget};
+use crate::pipeline::ahead::Ahead;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::decode::DecoderInputs;
 use crate::pipeline::loras::Loras;
@@ -243,6 +245,37 @@ impl<'a> Networks<'a> {
             available.0.saturating_sub(memory.reserve.0).saturating_sub(taken.0)
         });
         Some(PrefetchPlan { ranges: network.graph()?.weight_ranges(|_| false), limit: Bytes(room) })
+    }
+
+    /// Starts to make the session of an expert's transformer while all of `beside` compute, one after the other, if it is
+    /// not loaded and if there is memory for both, and reports either. `when` says when that is.
+    pub(in crate::pipeline) fn make_ahead(
+        &self,
+        expert: Expert,
+        beside: &[ComponentId],
+        when: &str,
+        context: &mut RunContext<'_>,
+    ) {
+        let network = self.transformer_of(expert);
+        let Some(graph) = network.shared_graph() else { return };
+        if context.cancel.is_cancelled() || context.sessions.contains(&network.key) {
+            return;
+        }
+        let Loader { memory, runtime, .. } = self.loader;
+        let component = network.component;
+        match memory.ahead(component, beside) {
+            Ahead::No => {}
+            Ahead::Short { needed, room } => context.reporter.note(format!(
+                "The {component} is not loaded {when}: {needed} needed for both, {room} may be used"
+            )),
+            Ahead::Fits(made) => {
+                let Some(ahead) = SessionAhead::start(network, graph, runtime, made, context.cancel) else {
+                    return;
+                };
+                context.sessions.put_ahead(ahead);
+                context.reporter.optimization(format!("The {component} is loaded {when}"));
+            }
+        }
     }
 
     fn transformer_of(&self, expert: Expert) -> &Network<'a> {
