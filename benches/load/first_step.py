@@ -10,9 +10,11 @@ import argparse
 import json
 import os
 import pathlib
+import shlex
 import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -74,6 +76,8 @@ def run(args, program, model, data, number):
             steps.append((stage, now[0] - last[0], now[1] - last[1]))
             last = now
     job.wait()
+    if not steps:
+        sys.exit(f"The job ended before its first step: {shlex.join(map(str, command))}")
     return last[0] - began, text, steps, memory, forecast, notes
 
 
