@@ -55,8 +55,36 @@ impl GraphBuilder<'_> {
         Ok(self.as_current(&wide, Dtype::F32))
     }
 
-    /// `raw` in fp32 times its scale: a scalar for the whole weight of shape `dims`, or one value per row.
-    fn scaled(&mut self, raw: &Var, dtype: Dtype, scale: &str, dims: &[usize]) -> Result<Var> {
+    /// The matrix `name`, `[outputs, inputs]`, in the current compute type, with each row times its value of `gate`,
+    /// `[outputs]` in fp32. In a checkpoint of fp8 the scales of the matrix are multiplied, and nothing else is.
+    pub fn gated_matrix(&mut self, name: &str, [outputs, inputs]: [usize; 2], gate: &Var) -> Result<Var> {
+        let (dims, info) = ([outputs, inputs], self.weights().get(name)?);
+        if info.dtype.is_f8() && info.rotation.is_none() {
+            let raw = self.raw_weight(name, &dims)?;
+            let factor = match scale_name(name).filter(|scale| self.weights().contains(scale)) {
+                Some(scale) => {
+                    let factor = self.scale(info.dtype, &scale, &dims)?;
+                    self.op("Mul", &[gate, &factor], &[])
+                }
+                None => gate.clone(),
+            };
+            let wide = self.dequantised(&raw, &factor, 0);
+            return Ok(self.as_current(&wide, Dtype::F32));
+        }
+        let matrix = self.matrix(name, &dims)?;
+        // else the matrices of all blocks would be multiplied first, and kept
+        let gate = match self.multiplied.clone() {
+            Some(x) => self.once_known(gate, &x),
+            None => gate.clone(),
+        };
+        let gate = self.narrow(&gate);
+        let axis = self.ints(&[1]);
+        let gate = self.op("Unsqueeze", &[&gate, &axis], &[]);
+        Ok(self.op("Mul", &[&matrix, &gate], &[]))
+    }
+
+    /// The values of `scale` of a weight of shape `dims`, in fp32: one for the whole weight, or one per row.
+    fn scale(&mut self, dtype: Dtype, scale: &str, dims: &[usize]) -> Result<Var> {
         let info = self.weights().get(scale)?;
         let is_by_row = info.shape.iter().product::<usize>() > 1;
         let rows = dims.first().copied().filter(|_| is_by_row);
@@ -66,7 +94,12 @@ impl GraphBuilder<'_> {
             shape.resize(dims.len(), 1);
         }
         let factor = self.raw_weight(scale, &shape)?;
-        let factor = if info.dtype == Dtype::F32 { factor } else { self.cast_f32(&factor) };
+        Ok(if info.dtype == Dtype::F32 { factor } else { self.cast_f32(&factor) })
+    }
+
+    /// `raw` in fp32 times its scale.
+    fn scaled(&mut self, raw: &Var, dtype: Dtype, scale: &str, dims: &[usize]) -> Result<Var> {
+        let factor = self.scale(dtype, scale, dims)?;
         if dtype.is_f8() {
             // one node: the results of a cast and a product would both be held in fp32 while the session is made
             return Ok(self.dequantised(raw, &factor, 0));

@@ -95,6 +95,28 @@ pub(super) fn gated_linear(
     Ok(g.op("Add", &[&y, &bias], &[]))
 }
 
+/// [`product`] times `gate`, `[outputs]` in fp32, and in fp32.
+///
+/// The gate is multiplied into the matrix, which is smaller than the result, unless the matrix is quantised or has deltas of
+/// a LoRA. In bf16 that rounds the gate as the matrix is rounded.
+pub(super) fn gated_product(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    name: &str,
+    [inputs, outputs]: [usize; 2],
+    gate: &Var,
+) -> Result<Var> {
+    let matrix = format!("{name}.weight");
+    if g.weights().quantisation_of(&matrix).is_some() || g.has_delta(&matrix) {
+        let y = product(g, x, name, [inputs, outputs])?;
+        let y = g.widen(&y);
+        return Ok(g.op("Mul", &[&y, gate], &[]));
+    }
+    let weight = g.multiplying(x, |g| g.gated_matrix(&matrix, [outputs, inputs], gate))?;
+    let y = g.op("Gemm", &[x, &weight], &[("transB", Attr::Int(1))]);
+    Ok(g.widen(&y))
+}
+
 /// [`linear`] without bias.
 pub(super) fn linear_no_bias(
     g: &mut GraphBuilder<'_>,
@@ -151,6 +173,22 @@ pub(super) fn added_norm(
     let outputs = g.contrib_many("SkipLayerNormalization", &inputs, 4, &[("epsilon", Attr::Float(eps))]);
     // mean and deviation are not computed
     [outputs[3].clone(), outputs[0].clone()]
+}
+
+/// The layer norm of `x`, `[S, width]`, over the last axis, in the operation of [`added_norm`], which rounds alike.
+pub(super) fn lone_norm(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    [scale, shift]: [&Var; 2],
+    width: usize,
+    eps: f32,
+) -> Var {
+    // to the operation, the zeros are what each of S samples of one row adds
+    let zeros = g.in_fp32(|g| g.floats(&vec![0.0; width], &[1, width]));
+    let x = reshape(g, x, &[-1, 1, width as i64]);
+    let y =
+        g.contrib("SkipLayerNormalization", &[&x, &zeros, scale, shift], &[("epsilon", Attr::Float(eps))]);
+    reshape(g, &y, &[-1, width as i64])
 }
 
 /// Slightly less than the minimum of GELU.

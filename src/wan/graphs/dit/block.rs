@@ -5,8 +5,8 @@ use crate::core::Result;
 use crate::onnx::{Attr, GraphBuilder, Var};
 use crate::wan::config::TransformerConfig;
 use crate::wan::graphs::layers::{
-    added_norm, biased_gelu, biased_rms_norm, concat, gated_linear, gelu, layer_norm, linear, product,
-    reshape, rms_norm, slice, squeeze, unsqueeze,
+    added_norm, biased_gelu, biased_rms_norm, concat, gated_linear, gated_product, gelu, layer_norm, linear,
+    lone_norm, product, reshape, rms_norm, slice, squeeze, unsqueeze,
 };
 use crate::wan::graphs::parts;
 use crate::wan::graphs::rotary::Rotary;
@@ -20,7 +20,7 @@ pub(super) struct Rows<'c> {
     /// Number of rows in each segment, `[2]`.
     pub(super) split: Option<Var>,
     pub(super) one: Var,
-    /// Whether norms add what is pending in the residual stream.
+    /// Whether norms add what is pending in the residual stream, and a bias is added behind attention.
     fuses: bool,
 }
 
@@ -89,52 +89,80 @@ impl Stream {
         self.pending.as_ref().map_or(&self.sum, |pending| &pending.product)
     }
 
-    /// The sum alone.
-    fn settled(self, g: &mut GraphBuilder<'_>) -> Var {
+    /// The sum alone, added in the order of [`added_norm`], so that blocks with graphs of their own compute the same
+    /// numbers.
+    pub(super) fn settled(self, g: &mut GraphBuilder<'_>) -> Var {
         let Some(Pending { product, bias }) = self.pending else { return self.sum };
-        let product = g.op("Add", &[&product, &bias], &[]);
-        g.op("Add", &[&self.sum, &product], &[])
+        let sum = g.op("Add", &[&self.sum, &product], &[]);
+        g.op("Add", &[&sum, &bias], &[])
     }
 
     /// The sum, and its layer norm in fp32.
-    fn normed(self, g: &mut GraphBuilder<'_>, scale: &Var, shift: &Var, eps: f32) -> [Var; 2] {
-        let Some(Pending { product, bias }) = self.pending else {
-            let normed = layer_norm(g, &self.sum, scale, shift, eps);
-            return [self.sum, normed];
-        };
-        added_norm(g, [&self.sum, &product, &bias], [scale, shift], eps)
+    fn normed(self, g: &mut GraphBuilder<'_>, affine: [&Var; 2], rows: &Rows<'_>) -> [Var; 2] {
+        let eps = rows.config.eps;
+        match self.pending {
+            Some(Pending { product, bias }) => added_norm(g, [&self.sum, &product, &bias], affine, eps),
+            None if rows.fuses => {
+                let normed = lone_norm(g, &self.sum, affine, rows.config.width(), eps);
+                [self.sum, normed]
+            }
+            None => {
+                let normed = layer_norm(g, &self.sum, affine[0], affine[1], eps);
+                [self.sum, normed]
+            }
+        }
     }
 }
 
-/// A block: the residual stream behind it. Nothing is pending at its ends, so that blocks with graphs of their own compute
-/// the same numbers.
-pub(super) fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -> Result<Var> {
+/// A block: the residual stream behind it.
+pub(super) fn block(
+    g: &mut GraphBuilder<'_>,
+    x: Stream,
+    shared: &Shared<'_>,
+    layer: usize,
+) -> Result<Stream> {
     let Shared { rows, .. } = shared;
     let (config, width) = (rows.config, rows.config.width());
     let base = format!("blocks.{layer}");
     // shift_msa, scale_msa, gate_msa, c_shift, c_scale, c_gate
     let tables = modulation(g, &format!("{base}.scale_shift_table"), &shared.timestep, 6, rows)?;
 
-    let [x, h] = modulated_norm(g, x.clone().into(), &tables, [0, 1], rows);
+    let [x, h] = modulated_norm(g, x, &tables, [0, 1], rows);
     let attention = format!("{base}.attn1");
     let q = query_or_key(g, &h, &attention, "q", config)?;
     let k = query_or_key(g, &h, &attention, "k", config)?;
-    let v = value(g, &h, &attention, config)?;
+    let v = value(g, &h, &attention, config, !rows.fuses)?;
     let (q, k) = (shared.rotary.apply(g, &q, width), shared.rotary.apply(g, &k, width));
     let h = attend(g, [&q, &k, &v], config);
     let text = text_keys_and_values(g, &h, &format!("{base}.attn2"), shared)?;
-    let [chunks, _] = rows.chunks();
-    parts::in_chunks(g, chunks, [&x, &h], |g, chunk, [x, h]| {
+    let output = format!("{attention}.to_out.0");
+    let bias =
+        if rows.fuses { Some(bias_behind_attention(g, &x, &attention, &output, config)?) } else { None };
+    let behind_attention = |g: &mut GraphBuilder<'_>, chunk, [x, h]: [Var; 2]| {
         let mut tables = tables.clone();
-        let stream = added(g, x, &h, &format!("{attention}.to_out.0"), Some(Gate(&tables, 2)), rows)?;
+        let stream = match &bias {
+            Some(bias) => {
+                let factors = Factors { h: &h, name: &output, sides: [width; 2] };
+                pending(g, x, factors, bias.clone(), rows.gate(&tables, 2))?
+            }
+            None => added(g, x, &h, &output, Some(Gate(&tables, 2)), rows)?,
+        };
         let stream = attend_to_text(g, stream, &base, &text, rows)?;
         if chunk == 0 {
             // once in a block, so that a cancelled run ends with the block
             tables[0][3] = g.once_computed(&tables[0][3], stream.newest());
         }
         let [x, h] = modulated_norm(g, stream, &tables, [3, 4], rows);
-        feed_forward(g, &x, &h, &format!("{base}.ffn.net"), &tables, rows)
-    })
+        feed_forward(g, x, &h, &format!("{base}.ffn.net"), &tables, rows)
+    };
+    let [chunks, _] = rows.chunks();
+    if chunks == 1 {
+        return behind_attention(g, 0, [x, h]);
+    }
+    let x = parts::in_chunks(g, chunks, [&x, &h], |g, chunk, inputs| {
+        Ok(behind_attention(g, chunk, inputs)?.settled(g))
+    })?;
+    Ok(x.into())
 }
 
 /// Keys and values of all rows of the prompt embeddings, not known before `h` is.
@@ -146,7 +174,7 @@ fn text_keys_and_values(
 ) -> Result<[Var; 2]> {
     let config = shared.rows.config;
     let k = query_or_key(g, &shared.text, attention, "k", config)?;
-    let v = value(g, &shared.text, attention, config)?;
+    let v = value(g, &shared.text, attention, config, true)?;
     let text_index = g.once_known(&shared.text_index, h);
     Ok([k, v].map(|rows| g.op("Gather", &[&rows, &text_index], &[("axis", Attr::Int(1))])))
 }
@@ -165,7 +193,7 @@ fn attend_to_text(
             let scale = g.weight(&format!("{base}.norm2.weight"), &[width])?;
             Ok([scale, g.weight(&format!("{base}.norm2.bias"), &[width])?])
         })?;
-        stream.normed(g, &scale, &shift, config.eps)
+        stream.normed(g, [&scale, &shift], rows)
     } else {
         let x = stream.settled(g);
         [x.clone(), x]
@@ -191,8 +219,9 @@ fn added(
 ) -> Result<Stream> {
     let width = rows.config.width();
     if rows.fuses {
-        let h = product(g, h, name, [width, width])?;
-        return pending(g, x, &h, name, gate, rows);
+        let gate = gate.and_then(|Gate(tables, index)| rows.gate(tables, index));
+        let bias = wide_bias(g, name, width)?;
+        return pending(g, x, Factors { h, name, sides: [width; 2] }, bias, gate);
     }
     if let Some(Gate(tables, index)) = gate {
         let h = gated_linear(g, h, name, [width, width], rows.gate(tables, index))?;
@@ -203,42 +232,80 @@ fn added(
     Ok(g.op("Add", &[&x, &h], &[]).into())
 }
 
-/// The residual stream to which the product `h` with the matrix of `name` will be added.
+/// What a product multiplies: `h`, and the matrix of the `Linear` called `name`, `[inputs, outputs]`.
+struct Factors<'a> {
+    h: &'a Var,
+    name: &'a str,
+    sides: [usize; 2],
+}
+
+/// The residual stream `sum` to which the product of `factors` and `bias`, in fp32, will be added, both times `gate`.
 fn pending(
     g: &mut GraphBuilder<'_>,
     sum: Var,
-    h: &Var,
-    name: &str,
-    gate: Option<Gate<'_>>,
-    rows: &Rows<'_>,
+    factors: Factors<'_>,
+    bias: Var,
+    gate: Option<&Var>,
 ) -> Result<Stream> {
-    let h = g.widen(h);
-    let bias = g.in_fp32(|g| g.weight(&format!("{name}.bias"), &[rows.config.width()]))?;
-    let gate = gate.and_then(|Gate(tables, index)| rows.gate(tables, index));
-    let mut gated = |value: Var| match gate {
-        Some(gate) => g.op("Mul", &[&value, gate], &[]),
-        None => value,
+    let Factors { h, name, sides } = factors;
+    let (product, bias) = if let Some(gate) = gate {
+        (gated_product(g, h, name, sides, gate)?, g.op("Mul", &[&bias, gate], &[]))
+    } else {
+        let product = product(g, h, name, sides)?;
+        (g.widen(&product), bias)
     };
-    let (product, bias) = (gated(h), gated(bias));
     Ok(Stream { sum, pending: Some(Pending { product, bias }) })
+}
+
+/// The bias of the `Linear` called `name`, in fp32.
+fn wide_bias(g: &mut GraphBuilder<'_>, name: &str, width: usize) -> Result<Var> {
+    g.in_fp32(|g| g.weight(&format!("{name}.bias"), &[width]))
+}
+
+/// What the biases of the values and of the `Linear` called `output` add behind attention, in fp32. The factors of
+/// attention sum to 1, so it returns the bias of the values as it is.
+fn bias_behind_attention(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    attention: &str,
+    output: &str,
+    config: &TransformerConfig,
+) -> Result<Var> {
+    let width = config.width();
+    let of_values = g.weight(&format!("{attention}.to_v.bias"), &[width])?;
+    // else ONNX Runtime would compute it with the CPU when it makes the session
+    let of_values = g.once_known(&of_values, x);
+    let row = unsqueeze(g, &of_values, 0);
+    let row = product(g, &row, output, [width, width])?;
+    let of_values = squeeze(g, &row, 0);
+    let of_values = g.widen(&of_values);
+    let own = wide_bias(g, output, width)?;
+    Ok(g.op("Add", &[&of_values, &own], &[]))
 }
 
 fn feed_forward(
     g: &mut GraphBuilder<'_>,
-    x: &Var,
+    x: Var,
     h: &Var,
     name: &str,
     tables: &[Vec<Var>],
     rows: &Rows<'_>,
-) -> Result<Var> {
+) -> Result<Stream> {
     let (width, inner) = (rows.config.width(), rows.config.ffn_dim);
     let (up, down) = (format!("{name}.0.proj"), format!("{name}.2"));
+    let gate = rows.gate(tables, 5);
+    if rows.fuses {
+        let h = widened(g, h, &up, [width, inner])?;
+        let bias = wide_bias(g, &down, width)?;
+        let factors = Factors { h: &h, name: &down, sides: [inner, width] };
+        return pending(g, x, factors, bias, gate);
+    }
     let [_, chunks] = rows.chunks();
     let h = parts::by_rows(g, h, chunks, |g, h| {
         let h = widened(g, h, &up, [width, inner])?;
-        gated_linear(g, &h, &down, [inner, width], rows.gate(tables, 5))
+        gated_linear(g, &h, &down, [inner, width], gate)
     })?;
-    Ok(residual(g, x, &h, tables, 5, rows))
+    Ok(residual(g, &x, &h, tables, 5, rows).into())
 }
 
 /// The `Linear` called `name` and GELU.
@@ -272,10 +339,16 @@ fn query_or_key(
     Ok(unsqueeze(g, &y, 0))
 }
 
-/// Projection: `[1, S, width]`.
-fn value(g: &mut GraphBuilder<'_>, x: &Var, attention: &str, config: &TransformerConfig) -> Result<Var> {
-    let width = config.width();
-    let v = linear(g, x, &format!("{attention}.to_v"), [width, width])?;
+/// Projection, with its bias where nothing behind attention adds it: `[1, S, width]`.
+fn value(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    attention: &str,
+    config: &TransformerConfig,
+    is_biased: bool,
+) -> Result<Var> {
+    let (name, sides) = (format!("{attention}.to_v"), [config.width(); 2]);
+    let v = if is_biased { linear(g, x, &name, sides)? } else { product(g, x, &name, sides)? };
     Ok(unsqueeze(g, &v, 0))
 }
 
@@ -329,7 +402,7 @@ pub(super) fn modulated_norm(
         [x, y]
     } else {
         let scale = factor(g, 0);
-        stream.normed(g, &scale, &tables[0][shift], eps)
+        stream.normed(g, [&scale, &tables[0][shift]], rows)
     };
     [x, g.narrow(&y)]
 }

@@ -1,6 +1,6 @@
 //! What is before and behind the transformer's blocks, and what the caller gives.
 
-use super::block::{Rows, modulated_norm, modulation};
+use super::block::{Rows, Stream, modulated_norm, modulation};
 use super::segments::Segments;
 use super::whole::TEXT_TOKENS;
 use crate::core::Result;
@@ -149,7 +149,7 @@ pub(super) fn text_embedding(
 /// Declares the output: the velocity, of the tokens behind the last block.
 pub(super) fn head(
     g: &mut GraphBuilder<'_>,
-    x: &Var,
+    x: Stream,
     embedding: &Var,
     grid: &Var,
     rows: &Rows<'_>,
@@ -158,11 +158,17 @@ pub(super) fn head(
     let embedding = unsqueeze(g, embedding, 1);
     let tables = modulation(g, "scale_shift_table", &embedding, 2, rows)?;
     let patch: usize = config.patch_size.iter().product();
-    let [chunks, _] = rows.chunks();
-    let x = parts::in_chunks(g, chunks, [x], |g, _, [x]| {
-        let [_, x] = modulated_norm(g, x.into(), &tables, [0, 1], rows);
+    let project = |g: &mut GraphBuilder<'_>, x: Stream| {
+        let [_, x] = modulated_norm(g, x, &tables, [0, 1], rows);
         linear(g, &x, "proj_out", [config.width(), config.channels_out() * patch])
-    })?;
+    };
+    let [chunks, _] = rows.chunks();
+    let x = if chunks == 1 {
+        project(g, x)?
+    } else {
+        let x = x.settled(g);
+        parts::in_chunks(g, chunks, [&x], |g, _, [x]| project(g, x.into()))?
+    };
     let x = g.widen(&x);
     let sample = unpatchify(g, &x, grid, config);
     g.output(&sample, video_spec("sample", config.channels_out()));

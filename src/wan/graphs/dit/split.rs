@@ -108,7 +108,7 @@ impl<'a> Split<'a> {
         let rows = Rows::new(&mut g, config, self.form, split);
         let rotary = Rotary::new(&mut g, position, tables, config.attention_head_dim);
         let shared = Shared { rows, text, text_index, timestep, rotary };
-        let x = block(&mut g, &x, &shared, layer)?;
+        let x = block(&mut g, x.into(), &shared, layer)?.settled(&mut g);
         g.output(&x, self.tokens(NEXT));
         Ok(g.finish().with_streamed_weights(&format!("blocks.{layer}."), "block."))
     }
@@ -122,7 +122,7 @@ impl<'a> Split<'a> {
         let split = split_input(&mut g, segments);
         let rows = Rows::new(&mut g, config, self.form, split);
         let grid = grid(&mut g, &latent, config);
-        head(&mut g, &x, &embedding, &grid, &rows)?;
+        head(&mut g, x.into(), &embedding, &grid, &rows)?;
         Ok(g.finish())
     }
 }

@@ -1,6 +1,6 @@
 //! The transformer as one graph.
 
-use super::block::{Rows, Shared, block};
+use super::block::{Rows, Shared, Stream, block};
 use super::ends::{
     Conditioning, TABLES, head, latent_spec, patch_embedding, position_spec, split_input, table_spec,
     text_embedding, text_index_spec, time_embedding,
@@ -29,9 +29,10 @@ pub const TEXT_TOKENS: usize = 512;
 ///
 /// `timestep` is the scheduler's, from 0 to 1000; the tables are [`crate::wan::rope::tables`].
 ///
-/// With 16-bit compute types, the residual stream with its norms, modulation and gates, the timestep embedding and the
+/// With 16-bit compute types, the residual stream with its norms and modulation, the gates, the timestep embedding and the
 /// rotary embedding stay in fp32, as in Wan's own code; diffusers rounds the residual stream after each block.
-/// Matrix products, attention and the norms of queries and keys are in 16 bits.
+/// Matrix products, attention and the norms of queries and keys are in 16 bits; for CUDA also the rotary embedding, and
+/// the gates, which are multiplied into matrices there (`benches/gpu/rounding.py` computes what that costs).
 ///
 /// # Errors
 ///
@@ -64,15 +65,16 @@ pub fn adapted_transformer(
     let position = g.input(position_spec());
     let split = split_input(&mut g, segments);
 
-    let (mut x, grid) = patch_embedding(&mut g, &latent, config)?;
+    let (x, grid) = patch_embedding(&mut g, &latent, config)?;
     let (embedding, timestep) = time_embedding(&mut g, &timestep, config, segments.count())?;
     let text = text_embedding(&mut g, &text, config)?;
     let rows = Rows::new(&mut g, config, form, split);
     let rotary = Rotary::new(&mut g, position, tables, config.attention_head_dim);
     let shared = Shared { rows, text, text_index, timestep, rotary };
+    let mut x = Stream::from(x);
     for layer in 0..config.num_layers {
-        x = block(&mut g, &x, &shared, layer)?;
+        x = block(&mut g, x, &shared, layer)?;
     }
-    head(&mut g, &x, &embedding, &grid, &shared.rows)?;
+    head(&mut g, x, &embedding, &grid, &shared.rows)?;
     Ok(g.finish())
 }
