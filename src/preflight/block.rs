@@ -1,20 +1,16 @@
 //! Memory of the values of a transformer block on a GPU, by formula.
 //!
-//! The factors were fitted to peaks that `tests/cuda_recorder` recorded for A14B and the 5B in 16 bits and in fp32.
+//! On CUDA the formulas count the values that the graph holds at once and the pieces in which ONNX Runtime keeps their
+//! memory: it cannot join two pieces for a larger value, nor take a value for two pieces. `tests/cuda_recorder` recorded
+//! the same peaks for A14B and the 5B in fp32, bf16 and fp8, within 5 %.
 
 use crate::wan::TransformerConfig;
-use crate::wan::graphs::RowChunks;
+use crate::wan::graphs::{RowChunks, Segments};
 
 /// Bytes of an fp32 value.
 const F32: u64 = 4;
-/// fp32 values of the stream's width for each token where the blocks are graphs of their own: the tokens before and behind
-/// the block, and gaps.
-const STREAMED_WIDTHS: u64 = 3;
-/// The same for what is computed behind the last block, where rows are computed in chunks.
+/// fp32 values of the stream's width for each token behind the last block, where rows are computed in chunks.
 const ENDS_WIDTHS: u64 = 3;
-/// Quarters of values of the stream's width in the type that computes that the attention over the tokens needs for each of
-/// them, beside two in fp32.
-const ATTENTION_QUARTERS: u64 = 21;
 /// Gaps in the one piece from which values are taken, in percent of them.
 const GAPS_PERCENT: u64 = 25;
 
@@ -25,8 +21,9 @@ pub(super) struct Block<'a> {
     pub(super) tokens: u64,
     /// Bytes of a value in the type that computes.
     pub(super) value_bytes: u64,
-    /// Bytes of the largest matrix of 8 bits while it is dequantised.
+    /// Bytes of the largest matrix of 8 bits while it is dequantised; 0 if none is.
     pub(super) matrix: u64,
+    pub(super) segments: Segments,
 }
 
 /// Memory of the values of a block, and of what is before and behind the blocks, on CUDA.
@@ -46,20 +43,49 @@ impl BlockMemory {
 }
 
 impl Block<'_> {
-    /// Bytes of the values of all rows at once, which ONNX Runtime takes piece by piece: of a GPU's memory, most is needed
-    /// either by a norm that adds what is before it, or by the feed-forward.
-    pub(super) fn all_rows(&self) -> u64 {
-        self.norm().max(self.feed_forward() + self.matrix)
+    /// An estimate for graphs that were not recorded: of other providers, and exported ones, whose norms add nothing.
+    pub(super) fn unrecorded(&self) -> u64 {
+        let (wide, narrow) = self.widths();
+        let norm = 7 * wide + 11 * narrow / 2;
+        let feed_forward = 9 * wide / 2 + 5 * narrow / 2 + 2 * self.inner();
+        norm.max(feed_forward + self.matrix)
     }
 
-    fn norm(&self) -> u64 {
+    /// Pieces for all rows at once.
+    ///
+    /// The pieces that norms and attention take are smaller than a value between the matrices of the feed-forward, which
+    /// thus takes new ones.
+    fn all_rows(&self, is_streamed: bool) -> u64 {
         let (wide, narrow) = self.widths();
-        7 * wide + 11 * narrow / 2
+        // a norm holds the stream, what it adds and its result
+        let mut stream = 3 * wide;
+        if self.segments == Segments::Two {
+            // the rows of each segment, before they are joined
+            stream += wide;
+        }
+        if is_streamed {
+            // the tokens before the block, which a run gives it and which stay, and what attention gives beside them
+            stream += wide + narrow;
+        }
+        // the rotary embedding holds its input, queries, keys, and its product of twice their size
+        let attention = 5 * narrow;
+        // GELU holds two values, and the matrix behind it is multiplied with its gate
+        let inner = self.inner() + self.inner().max(self.largest_matrix());
+        stream + attention + inner + self.dequantised(is_streamed)
     }
 
-    fn feed_forward(&self) -> u64 {
-        let (wide, narrow) = self.widths();
-        9 * wide / 2 + 5 * narrow / 2 + 2 * self.inner()
+    /// Pieces that are added where matrices are dequantised.
+    fn dequantised(&self, is_streamed: bool) -> u64 {
+        let (_, narrow) = self.widths();
+        if is_streamed {
+            // beside the tokens before the block there are small pieces enough
+            self.matrix
+        } else if narrow < self.matrix {
+            // the matrix splits a piece between the matrices of the feed-forward, which is too small then
+            self.inner() + self.largest_matrix()
+        } else {
+            0
+        }
     }
 
     /// Bytes of a value of the stream's width for each token, in fp32 and in the type that computes.
@@ -73,26 +99,26 @@ impl Block<'_> {
         self.tokens * self.config.ffn_dim as u64 * self.value_bytes
     }
 
+    /// Bytes of the largest matrix in the type that computes.
+    fn largest_matrix(&self) -> u64 {
+        self.config.ffn_dim as u64 * self.config.width() as u64 * self.value_bytes
+    }
+
     /// Memory on CUDA. In chunks of rows, the values of a block are taken in one piece.
     pub(super) fn on_cuda(&self, row_chunks: RowChunks, is_streamed: bool) -> BlockMemory {
         let (wide, narrow) = self.widths();
         let chunks = row_chunks.count() as u64;
         if chunks == 1 {
-            let in_pieces = if is_streamed {
-                // with the tokens before and behind the block, and gaps
-                self.norm().max(self.feed_forward()) + self.matrix + STREAMED_WIDTHS * wide
-            } else {
-                self.all_rows()
-            };
-            return BlockMemory { in_one_piece: 0, in_pieces };
+            return BlockMemory { in_one_piece: 0, in_pieces: self.all_rows(is_streamed) };
         }
-        let attention = 2 * wide + ATTENTION_QUARTERS * narrow / 4;
+        // the stream, and what the rotary embedding holds
+        let attention = wide + 5 * narrow;
         // the tokens before the block, what the attention gave, the chunks that are computed, and the one that is being
-        // computed
+        // computed: its norm, or the values between the matrices of its feed-forward
         let of_all = wide + narrow + wide * (chunks - 1) / chunks;
         let of_one = (4 * wide).max(wide + 2 * self.inner()) / chunks;
-        let rows = (of_all + of_one) * (100 + GAPS_PERCENT) / 100;
-        let in_one_piece = attention.max(rows) + self.matrix;
+        let matrix = self.matrix.max(self.largest_matrix().saturating_sub(self.inner() / chunks));
+        let in_one_piece = (attention.max(of_all + of_one) + matrix) * (100 + GAPS_PERCENT) / 100;
         let in_pieces = if is_streamed { ENDS_WIDTHS * wide / chunks } else { 0 };
         BlockMemory { in_one_piece, in_pieces }
     }
@@ -107,7 +133,13 @@ mod tests {
     fn more_chunks_take_less_memory() {
         let model = model(false);
         for value_bytes in [2, F32] {
-            let block = Block { config: &model.transformer, tokens: 32_760, value_bytes, matrix: 0 };
+            let block = Block {
+                config: &model.transformer,
+                tokens: 32_760,
+                value_bytes,
+                matrix: 0,
+                segments: Segments::One,
+            };
             for is_streamed in [false, true] {
                 let [one, two, four] = RowChunks::ALL.map(|chunks| block.on_cuda(chunks, is_streamed));
                 assert!(one.bytes() > two.bytes() && two.bytes() >= four.bytes(), "{one:?} {two:?} {four:?}");

@@ -18,7 +18,7 @@ use super::vae::{Chunk, decoder_chunk, encoder_chunk};
 use super::{fixes, memory, memory_plan};
 use crate::core::{Bytes, Finding, Mode, Provider, Resolution, Severity, Stage, Subject};
 use crate::pipeline::{ComponentId, RowPlan};
-use crate::wan::graphs::RowChunks;
+use crate::wan::graphs::{RowChunks, Segments};
 use crate::wan::tiles::Tiling;
 use crate::wan::{VaeSplit, vae_cost};
 
@@ -120,10 +120,14 @@ fn denoise(facts: &PreflightFacts<'_>, device: DeviceFacts, streamed: bool, expe
     let bytes = device.value_bytes.transformer;
     let latent = model.strides.latent(config.in_channels, request.size, request.frames);
     let tokens = latent.tokens(model.strides.patch as usize) as u64;
-    let block = Block { config, tokens, value_bytes: bytes, matrix: dequantised(component, bytes) };
+    // tokens with timesteps of their own
+    let segments =
+        if model.expand_timesteps && request.starts_from_image() { Segments::Two } else { Segments::One };
+    let matrix = dequantised(component, bytes);
+    let block = Block { config, tokens, value_bytes: bytes, matrix, segments };
     let all = weights(component, bytes);
     if facts.provider != Provider::Cuda || model.exported.is_some() {
-        return stage(name, all, loras + block.all_rows());
+        return stage(name, all, loras + block.unrecorded());
     }
     let held = if streamed { Ends::of_transformer(config).held_on_gpu(all, bytes) } else { all };
     let second = facts.second_device.map_or(Bytes(u64::MAX), |second| second.available());
@@ -133,8 +137,8 @@ fn denoise(facts: &PreflightFacts<'_>, device: DeviceFacts, streamed: bool, expe
         let cost = stage(name, held, loras + memory.bytes());
         StageCost { rows: RowPlan { chunks, in_one_piece: Bytes(memory.in_one_piece) }, ..cost }
     };
-    // tokens with timesteps of their own have norms of their own, which are computed for all rows
-    if model.expand_timesteps && request.starts_from_image() {
+    // segments have norms of their own, which are computed for all rows
+    if segments == Segments::Two {
         return in_chunks(RowChunks::default());
     }
     let [most @ .., least] = RowChunks::ALL.map(in_chunks);

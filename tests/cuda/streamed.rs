@@ -81,6 +81,7 @@ impl Measured {
 #[test]
 #[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
 fn the_peak_of_denoising_is_forecast_within_five_percent() {
+    let mut wrong = Vec::new();
     // with the MiB of two blocks and of what is before and behind them, and the GiB of the card
     for (like, dtype, layers, size, frames, more, weights, gib) in [
         ("t2v-A14B", "bf16", "2", "832x480", "41", &[][..], 1784, 80),
@@ -90,7 +91,7 @@ fn the_peak_of_denoising_is_forecast_within_five_percent() {
         ("t2v-A14B", "bf16", "8", "832x480", "49", &[], 1784, 5),
         ("t2v-A14B", "fp8_scaled", "10", "832x480", "41", &[], 1114, 5),
         ("t2v-A14B", "fp8_scaled", "2", "832x480", "41", &[], 1114, 80),
-        ("ti2v-5B", "bf16", "2", "1280x704", "41", &[], 796, 80),
+        ("ti2v-5B", "bf16", "2", "1280x704", "81", &[], 796, 80),
     ] {
         let card = Card::new();
         let model = synthetic_in(&card, like, dtype, layers);
@@ -100,10 +101,15 @@ fn the_peak_of_denoising_is_forecast_within_five_percent() {
         let measured = Measured::of(model.to_str().unwrap(), &[&clip[..], more].concat(), gib);
         let share = measured.share_of_values(weights * MIB);
         let what = format!("{like} {dtype} {more:?} {gib} GiB");
-        assert!((0.95..1.05).contains(&share), "{what}: {share} of {} MiB", measured.forecast / MIB);
+        let found = format!("{what}: {share:.3}, {} of {} MiB", measured.peak / MIB, measured.forecast / MIB);
+        println!("{found}");
+        if !(0.95..1.05).contains(&share) {
+            wrong.push(found);
+        }
         assert!(measured.forecast <= gib << 30 && measured.peak < gib << 30, "{what}: {}", measured.peak);
         assert_eq!(measured.streamed > 0, layers != "2", "{what}");
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// A14B makes the largest clip of its usual size on a card of 8 GiB: in chunks of rows, with weights that are streamed unasked.
