@@ -167,7 +167,7 @@ pub(crate) fn with_inputs<R>(
     let index = ArrayD::from_shape_vec(vec![TEXT_TOKENS], index).unwrap();
     let timestep = golden.f32("timestep");
     let position = ArrayD::zeros(vec![1]);
-    let split = ArrayD::from_shape_vec(vec![2], vec![(h * w) as i64, ((t - 1) * h * w) as i64]).unwrap();
+    let split = ArrayD::from_elem(vec![1], (h * w) as i64);
     let mut inputs = vec![
         ("hidden_states", Input::F32(hidden.view())),
         ("timestep", Input::F32(timestep.view())),

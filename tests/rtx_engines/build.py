@@ -52,8 +52,8 @@ def size(name, dim, graph, folded, which):
 def numbers(name, tokens):
     """Smallest, usual and largest values of an input that decides sizes."""
     if name == "seg_split":
-        # the tokens of the first frame, and the others
-        return [[count - count // 2, count // 2] for count in tokens]
+        # the tokens of the first frame
+        return [[count - count // 2] for count in tokens]
     # those of every call of the VAE decoder but its first
     kind, frames = name.rsplit("_", 1)
     frames = int(frames)

@@ -140,7 +140,7 @@ impl LoadedTransformer {
 /// What is the same in all steps of a pass.
 struct PassInputs<'a> {
     input: &'a DenoiserInput<'a>,
-    /// Number of tokens with each timestep.
+    /// The token at which those with the second timestep begin.
     split: ArrayD<i64>,
     /// Position of the first token.
     position: ArrayD<i64>,
@@ -148,9 +148,7 @@ struct PassInputs<'a> {
 
 impl<'a> PassInputs<'a> {
     fn of(input: &'a DenoiserInput<'a>) -> Self {
-        let first = input.conditions.frame_tokens;
-        let all = input.conditions.rope.num_tokens();
-        let split = Array1::from_vec(vec![first as i64, (all - first) as i64]).into_dyn();
+        let split = Array1::from_elem(1, input.conditions.frame_tokens as i64).into_dyn();
         Self { input, split, position: Array1::<i64>::zeros(1).into_dyn() }
     }
 

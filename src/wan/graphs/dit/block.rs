@@ -17,7 +17,7 @@ pub(super) struct Rows<'c> {
     pub(super) segments: usize,
     /// Number of chunks in which rows are computed on a GPU.
     chunks: usize,
-    /// Number of rows in each segment, `[2]`.
+    /// The row at which the second segment begins, `[1]`; `None` if there is one segment.
     pub(super) split: Option<Var>,
     pub(super) one: Var,
     /// Whether norms add what is pending in the residual stream, and a bias is added behind attention.
@@ -431,7 +431,12 @@ fn per_segment(
     apply: impl Fn(&mut GraphBuilder<'_>, &Var, usize) -> Var,
 ) -> Var {
     let Some(split) = &rows.split else { return apply(g, x, 0) };
-    let parts = g.op_many("Split", &[x, split], rows.segments, &[("axis", Attr::Int(0))]);
-    let done: Vec<_> = parts.iter().enumerate().map(|(segment, rows)| apply(g, rows, segment)).collect();
+    // ONNX Runtime's Split into parts of two sizes copies a list of all rows to the device
+    let (start, end, axis) = (g.ints(&[0]), g.ints(&[i64::MAX]), g.ints(&[0]));
+    let done = [[&start, split], [split, &end]].into_iter().enumerate().map(|(segment, [from, to])| {
+        let part = g.op("Slice", &[x, from, to, &axis], &[]);
+        apply(g, &part, segment)
+    });
+    let done: Vec<_> = done.collect();
     concat(g, &done.iter().collect::<Vec<_>>(), 0)
 }

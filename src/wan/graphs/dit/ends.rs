@@ -48,7 +48,7 @@ pub(super) fn position_spec() -> ValueSpec {
 }
 
 pub(super) fn split_input(g: &mut GraphBuilder<'_>, segments: Segments) -> Option<Var> {
-    (segments == Segments::Two).then(|| g.input(ValueSpec::new("seg_split", Dtype::I64, [2.into()])))
+    (segments == Segments::Two).then(|| g.input(ValueSpec::new("seg_split", Dtype::I64, [1.into()])))
 }
 
 /// Tokens `[S, width]` in fp32, and the grid `[3]` of patches in time, height and width.

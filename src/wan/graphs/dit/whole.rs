@@ -21,8 +21,8 @@ pub const TEXT_TOKENS: usize = 512;
 
 /// The graph of one transformer:
 /// `hidden_states [1,C,T,H,W], timestep [segments], encoder_hidden_states [R, text_dim], text_index [512] i64,
-/// rope_cos/rope_sin [S, head/2], pos [1] i64 = 0 (, seg_split [2] i64) -> sample [1,O,T,H,W]`. Only the form for the CPU reads
-/// `pos`.
+/// rope_cos/rope_sin [S, head/2], pos [1] i64 = 0 (, seg_split [1] i64) -> sample [1,O,T,H,W]`. Only the form for the CPU reads
+/// `pos`. The token at `seg_split` is the first with the second timestep.
 ///
 /// The 512 rows of the prompt embeddings are given as `R` distinct rows and an index: all rows after the prompt's end are
 /// equal, and their keys and values, most of the cost of cross-attention's inputs, are computed once.
