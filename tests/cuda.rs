@@ -11,6 +11,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+#[path = "cuda/copies.rs"]
+mod copies;
 #[path = "cuda/devices.rs"]
 mod devices;
 #[path = "cuda/fp32.rs"]
@@ -259,33 +261,6 @@ fn a_step_copies_no_weights_and_waits_once_in_a_block() {
     assert!(waits >= many_shapes, "{waits} waits for {many_shapes} shapes");
     let at_once = record.launches_between_copies_of(SHAPE).into_iter().max().unwrap();
     assert!((10..100).contains(&at_once), "{at_once} launches");
-}
-
-/// Weights, tables and the first caches go to the device once; what is between steps and chunks stays there, and latents
-/// and frames travel through page-locked memory.
-#[test]
-#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
-fn more_steps_and_frames_make_no_more_large_copies_of_pageable_memory() {
-    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/refs/input.png");
-    let maker = Card::new();
-    for like in ["ti2v-5B", "i2v-A14B"] {
-        let model = synthetic(&maker, like);
-        let copies = |steps: &str, frames: &str| {
-            let card = Card::new();
-            let args = ["--model", model.to_str().unwrap(), "--image", image.to_str().unwrap()];
-            let run = card.generate(
-                &[&args[..], &["--size", "480x832", "--steps", steps, "--frames", frames]].concat(),
-            );
-            assert!(run.status.success(), "{like}: {}", errors(&run));
-            let record = card.record();
-            assert!(record.copies("pinned-device").iter().any(|&bytes| bytes > MIB), "{like}: latents");
-            assert!(record.copies("device-pinned").iter().any(|&bytes| bytes > MIB), "{like}: frames");
-            record.large_pageable_copies()
-        };
-        let few = copies("2", "13");
-        assert_eq!(copies("4", "13"), few, "{like}: steps");
-        assert_eq!(copies("2", "21"), few, "{like}: frames");
-    }
 }
 
 /// The transformer for a card has no convolution, so that nothing of it but attention is up to cuDNN.

@@ -1,6 +1,8 @@
 //! Runs whose values stay on the device that computes.
 #![expect(unsafe_code, reason = "memory of a tensor is set to zero by its address")]
 
+use half::{bf16, f16};
+use ndarray::ArrayViewD;
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::IoBinding;
 use ort::value::{DynTensor, DynValue, Tensor as OrtTensor};
@@ -12,6 +14,7 @@ use super::provider::{self, Upload};
 use super::session::{Session, missing_output, run_options, terminate};
 use super::tensor::{Input, Tensor};
 use crate::core::{CancelToken, Provider, Result};
+use crate::onnx::Dtype;
 
 /// Inputs of a session that stay where it computes from one run to the next, until they are set again.
 ///
@@ -30,7 +33,7 @@ pub struct Bound {
     /// Whether the device gets back what a run does not use any more at its end.
     returns_memory: bool,
     /// Memory for one output of the next run, with its name.
-    placed: Option<(String, DynTensor)>,
+    placed: Option<(String, Tensor)>,
 }
 
 impl Session {
@@ -75,7 +78,7 @@ impl Session {
     }
 
     /// Inputs for [`Self::run_bound`], of which none is set; every output stays on the device.
-    pub(super) fn bind_staying(&self) -> Result<Bound> {
+    pub fn bind_staying(&self) -> Result<Bound> {
         let bound = self.bind()?;
         let stays = bound.stays.clone().unwrap_or_else(|| bound.readable.clone());
         Ok(Bound { readable: stays, ..bound })
@@ -84,6 +87,28 @@ impl Session {
     /// Memory of the host from which copies to the device are fast.
     pub(super) fn locked_memory(&self) -> Result<MemoryInfo<'static>> {
         Ok(self.bind()?.readable)
+    }
+
+    /// `values` in memory where the session computes, for any number of runs; rounded if `dtype` has 16 bits, so that half
+    /// the bytes travel.
+    ///
+    /// What is bound in page-locked memory is read there by each operation that takes it.
+    pub fn upload(&self, values: &ArrayViewD<'_, f32>, dtype: Dtype) -> Result<Tensor> {
+        let bound = self.bind()?;
+        let value = match dtype {
+            Dtype::Bf16 => bound.uploaded(values, bf16::from_f32),
+            Dtype::F16 => bound.uploaded(values, f16::from_f32),
+            _ => bound.uploaded(values, |value| value),
+        };
+        value.map(Tensor)
+    }
+
+    /// Memory where the session computes for an output of a run, an fp32 tensor with shape `dims`: see [`Bound::place`]. It
+    /// may hold anything.
+    pub fn allocate(&self, dims: &[usize]) -> Result<Tensor> {
+        let memory = self.bind()?.memory.map(|(memory, _)| memory).unwrap_or_default();
+        let tensor = OrtTensor::<f32>::new(&memory, dims.to_vec());
+        tensor.map(|tensor| Tensor(tensor.into_dyn())).map_err(|error| ort_error::run_error(&error))
     }
 
     /// Runs the graph once with what is bound. Outputs are returned in the graph's order: the first can be read, the
@@ -105,8 +130,8 @@ impl Session {
         let places = std::iter::once(&bound.readable).chain(std::iter::repeat(stays));
         let mut placed = bound.placed.take();
         for (name, place) in self.outputs.iter().zip(places) {
-            match placed.take_if(|(output, _)| output == name) {
-                Some((_, memory)) => bound.binding.bind_output(name, memory),
+            match placed.as_mut().filter(|(output, _)| output == name) {
+                Some((_, Tensor(memory))) => bound.binding.bind_output(name, memory),
                 None => bound.binding.bind_output_to_device(name, place),
             }
             .map_err(failed)?;
@@ -116,8 +141,12 @@ impl Session {
         let mut results = watched(self.name, || {
             self.inner.run_binding_with_options(&bound.binding, &options).map_err(failed)
         })?;
-        let take =
-            |name: &String| results.remove(name).map(Tensor).ok_or_else(|| missing_output(self.name, name));
+        // what a run returns does not keep the allocator of memory that it was given
+        let take = |name: &String| -> Result<Tensor> {
+            let made = results.remove(name).ok_or_else(|| missing_output(self.name, name))?;
+            let given = placed.take_if(|(output, _)| output == name);
+            Ok(given.map_or_else(|| Tensor(made), |(_, memory)| memory))
+        };
         let outputs = self.outputs.iter().map(take).collect();
         drop(results);
         // the next run must not write into these
@@ -133,7 +162,7 @@ impl Bound {
     }
 
     /// The next run writes the output called `name` into `memory`.
-    pub(super) fn place(&mut self, name: &str, memory: DynTensor) {
+    pub fn place(&mut self, name: &str, memory: Tensor) {
         self.placed = Some((name.to_owned(), memory));
     }
 
@@ -161,6 +190,25 @@ impl Bound {
         upload.wait()
     }
 
+    /// The values as `convert` makes them, where the session computes.
+    fn uploaded<T>(&self, values: &ArrayViewD<'_, f32>, convert: impl Fn(f32) -> T) -> Result<DynValue>
+    where
+        T: ort::value::PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
+    {
+        let failed = |error: ort::Error| ort_error::run_error(&error);
+        let (Some((memory, ordinal)), Some(locked)) = (&self.memory, &self.locked) else {
+            return owned(values.mapv(convert));
+        };
+        let staged = page_locked(locked, values, convert).map_err(failed)?;
+        let (_, elements) = staged.try_extract_tensor::<T>().map_err(failed)?;
+        let mut tensor = OrtTensor::<T>::new(memory, values.shape().to_vec()).map_err(failed)?;
+        // SAFETY: these are the bytes of a slice of plain numbers, which outlives their use here.
+        let bytes = unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), size_of_val(elements)) };
+        // SAFETY: the tensor was made with this size in the memory of this device, and nothing else knows it yet.
+        unsafe { Upload::open(*ordinal)?.copy(tensor.data_ptr_mut() as u64, bytes)? };
+        Ok(tensor.into_dyn())
+    }
+
     /// Sets an input.
     pub fn set(&mut self, name: &str, input: Input<'_>) -> Result<()> {
         let bound = match (input, &self.locked) {
@@ -169,17 +217,24 @@ impl Bound {
             (Input::I64(view), _) => self.binding.bind_input(name, &owned(view.to_owned())?),
             (Input::F32(view), None) => self.binding.bind_input(name, &owned(view.to_owned())?),
             (Input::F32(view), Some(locked)) => {
-                let copy = page_locked(locked, &view).map_err(|error| ort_error::run_error(&error))?;
-                self.binding.bind_input(name, &copy)
+                let copy = page_locked(locked, &view, |value| value);
+                self.binding.bind_input(name, &copy.map_err(|error| ort_error::run_error(&error))?)
             }
         };
         bound.map_err(|error| ort_error::run_error(&error))
     }
 }
 
-/// A copy of `values` in page-locked memory.
-fn page_locked(locked: &Allocator, values: &ndarray::ArrayViewD<'_, f32>) -> ort::Result<DynValue> {
-    let mut copy = OrtTensor::<f32>::new(locked, values.shape().to_vec())?;
-    copy.try_extract_array_mut()?.assign(values);
+/// A copy of `values` in page-locked memory, each as `convert` makes it.
+fn page_locked<T>(
+    locked: &Allocator,
+    values: &ArrayViewD<'_, f32>,
+    convert: impl Fn(f32) -> T,
+) -> ort::Result<DynValue>
+where
+    T: ort::value::PrimitiveTensorElementType + std::fmt::Debug + 'static,
+{
+    let mut copy = OrtTensor::<T>::new(locked, values.shape().to_vec())?;
+    copy.try_extract_array_mut()?.zip_mut_with(values, |to, &from| *to = convert(from));
     Ok(copy.into_dyn())
 }

@@ -34,12 +34,12 @@ impl ChainedValue {
             Dim::Named(_) => self.inputs.iter().find_map(|spec| {
                 let axis = spec.dims.iter().position(|other| other == dim)?;
                 let (_, input) = given.iter().find(|(name, _)| *name == spec.name)?;
-                let shape = match input {
-                    Input::F32(view) => view.shape(),
-                    Input::I64(view) => view.shape(),
-                    Input::Tensor(_) => return None,
-                };
-                shape.get(axis).map(|size| *size as i64)
+                let size = |shape: &[usize]| shape.get(axis).map(|size| *size as i64);
+                match input {
+                    Input::F32(view) => size(view.shape()),
+                    Input::I64(view) => size(view.shape()),
+                    Input::Tensor(tensor) => tensor.dims()?.get(axis).copied(),
+                }
             }),
         };
         let Some(dims) = self.spec.dims.iter().map(size).collect::<Option<Vec<_>>>() else { return Ok(None) };

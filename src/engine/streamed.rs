@@ -101,6 +101,25 @@ impl StreamedSession {
     ///
     /// A cancellation interrupts it between two operations with the cancelled error.
     pub fn run(&mut self, inputs: &[(&str, Input<'_>)], cancel: &CancelToken) -> Result<Tensor> {
+        self.run_to(inputs, None, cancel)
+    }
+
+    /// Runs the chain as [`Self::run`] does; what it returns is in `memory` of the device.
+    pub fn run_into(
+        &mut self,
+        memory: Tensor,
+        inputs: &[(&str, Input<'_>)],
+        cancel: &CancelToken,
+    ) -> Result<Tensor> {
+        self.run_to(inputs, Some(memory), cancel)
+    }
+
+    fn run_to(
+        &mut self,
+        inputs: &[(&str, Input<'_>)],
+        memory: Option<Tensor>,
+        cancel: &CancelToken,
+    ) -> Result<Tensor> {
         if self.requested != Some(0) {
             self.discard_requested()?;
             self.request(0)?;
@@ -109,7 +128,7 @@ impl StreamedSession {
         bound.return_memory();
         set(&mut bound, &self.first, inputs, &[])?;
         if let Some(memory) = self.memory_for_chained(inputs)? {
-            bound.place(GraphChain::CHAINED, memory);
+            bound.place(GraphChain::CHAINED, Tensor(memory.into_dyn()));
         }
         let outputs = self.first.run_bound(&mut bound, cancel)?;
         drop(bound);
@@ -138,6 +157,9 @@ impl StreamedSession {
 
         let mut bound = self.last.bind()?;
         bound.return_memory();
+        if let (Some(memory), Some(name)) = (memory, self.last.outputs().first()) {
+            bound.place(name, memory);
+        }
         values.push((GraphChain::CHAINED.to_owned(), hidden));
         set(&mut bound, &self.last, inputs, &values)?;
         Ok(self.last.run_bound(&mut bound, cancel)?.swap_remove(0))

@@ -1,5 +1,6 @@
 //! Input and output values of graphs.
 
+use half::{bf16, f16};
 use ndarray::{ArrayD, ArrayViewD};
 use ort::value::DynValue;
 
@@ -17,9 +18,25 @@ impl Tensor {
         Ok(Self(value.into_dyn()))
     }
 
+    /// The size of each dimension; `None` for what is no tensor.
+    pub(super) fn dims(&self) -> Option<&[i64]> {
+        self.0.dtype().tensor_shape().map(|shape| &shape[..])
+    }
+
     /// A view of the elements; fails if they are not fp32.
     pub fn view(&self) -> Result<ArrayViewD<'_, f32>> {
         self.0.try_extract_array::<f32>().map_err(|error| ort_error::run_error(&error))
+    }
+
+    /// The elements in fp32; fails if they are not floating point of 16 or 32 bits.
+    pub fn to_fp32(&self) -> Result<ArrayD<f32>> {
+        if let Ok(values) = self.0.try_extract_array::<f16>() {
+            return Ok(values.mapv(f16::to_f32));
+        }
+        if let Ok(values) = self.0.try_extract_array::<bf16>() {
+            return Ok(values.mapv(bf16::to_f32));
+        }
+        Ok(self.view()?.to_owned())
     }
 
     /// A view of the elements if they are uint8.

@@ -103,7 +103,7 @@ pub(super) struct StepHooks<'a, 'n> {
 
 /// Runs the steps of one expert that are not done yet.
 pub(super) fn denoise(
-    denoiser: &mut Denoiser,
+    denoiser: &mut Denoiser<'_>,
     state: &mut DenoiseState,
     phase: &ExpertPhase,
     conditions: &Conditions,
@@ -120,24 +120,26 @@ pub(super) fn denoise(
         let DenoiseState { latent, solver, step_cache } = state;
         let began = Instant::now();
         let timestep = solver.timesteps()[step];
-        let mut compute = || predict(denoiser, latent, timestep, phase, conditions, context);
-        let predictions = match step_cache {
-            None => compute()?,
+        let (prompt, negative) = passes(latent, timestep, phase, conditions);
+        let (negative, cancel) = (negative.as_ref(), context.cancel);
+        let velocity = match step_cache {
+            None => denoiser.guided(&prompt, negative, phase.guidance, cancel)?,
             Some(cache) => {
                 if step == first {
                     cache.forget();
                 }
                 let input = conditions.image.noisy_part(latent);
-                if let Some(reused) = cache.reuse(step, &input) {
+                let Predictions { prompt, negative } = if let Some(reused) = cache.reuse(step, &input) {
                     reused
                 } else {
-                    let computed = compute()?;
+                    let (prompt, negative) = denoiser.predict(&prompt, negative, cancel)?;
+                    let computed = Predictions { prompt, negative };
                     cache.keep(step, input, &computed);
                     computed
-                }
+                };
+                guided(prompt, negative, phase.guidance)
             }
         };
-        let velocity = guided(predictions, phase.guidance);
         let sigma = solver.sigmas().levels()[step];
         let prediction = Prediction { sample: latent, velocity: &velocity, sigma };
         hooks.preview.send(&prediction, phase.stage, &mut context.reporter);
@@ -166,32 +168,31 @@ pub(super) fn denoise(
     Ok(StepControl::Continue)
 }
 
-/// The velocities for the prompt and, where guidance needs it, for the negative prompt.
-fn predict(
-    denoiser: &mut Denoiser,
-    latent: &ArrayD<f32>,
+/// What is predicted in a step: for the prompt and, where guidance needs it, for the negative prompt.
+fn passes<'a>(
+    latent: &'a ArrayD<f32>,
     timestep: f32,
-    phase: &ExpertPhase,
-    conditions: &Conditions,
-    context: &RunContext<'_>,
-) -> Result<Predictions> {
+    phase: &'a ExpertPhase,
+    conditions: &'a Conditions,
+) -> (DenoiserInput<'a>, Option<DenoiserInput<'a>>) {
     let strengths = &phase.strengths;
     let input = |pass, prompt| DenoiserInput { latent, timestep, pass, prompt, conditions, strengths };
     let negative = conditions.negative.as_ref().filter(|_| phase.guidance.enabled());
     let negative = negative.map(|negative| input(GuidancePass::Negative, negative));
-    let prompt = input(GuidancePass::Prompt, &conditions.prompt);
-    let (prompt, negative) = denoiser.predict(&prompt, negative.as_ref(), context.cancel)?;
-    Ok(Predictions { prompt, negative })
+    (input(GuidancePass::Prompt, &conditions.prompt), negative)
 }
 
 /// The velocity for the prompt, moved away from the one for the negative prompt by the guidance scale.
-fn guided(predictions: Predictions, guidance: Guidance) -> ArrayD<f32> {
-    let Predictions { prompt: mut velocity, negative } = predictions;
+pub(super) fn guided(
+    mut prompt: ArrayD<f32>,
+    negative: Option<ArrayD<f32>>,
+    guidance: Guidance,
+) -> ArrayD<f32> {
     if let Some(without) = negative {
         let scale = guidance.0;
-        velocity.zip_mut_with(&without, |with, &without| *with = without + scale * (*with - without));
+        prompt.zip_mut_with(&without, |with, &without| *with = without + scale * (*with - without));
     }
-    velocity
+    prompt
 }
 
 fn not_finite(stage: Stage, step: usize) -> Error {

@@ -152,6 +152,8 @@ impl Pipeline<'_> {
             phase(Expert::Low, Stage::DenoiseLow, high..high + low, request.guidance_low),
         ];
         let mut preview = Preview::new(prepared.preview.clone());
+        // what it keeps on the device is the same for both experts
+        let mut guidance = None;
         for phase in &phases {
             if phase.steps.is_empty() || state.solver.done() >= phase.steps.end {
                 continue;
@@ -164,7 +166,7 @@ impl Pipeline<'_> {
                 following: following.as_mut(),
             };
             let control = context.stage(phase.stage, |context| {
-                let mut denoiser = networks.denoiser(phase.expert, phase.guidance, context)?;
+                let mut denoiser = networks.denoiser(phase.expert, phase.guidance, &mut guidance, context)?;
                 let control = denoise(&mut denoiser, state, phase, &conditions, &mut hooks, context)?;
                 denoiser.into_loaded().for_each(|loaded| networks.release(loaded, context));
                 Ok(control)

@@ -18,6 +18,7 @@ use super::vae::{Chunk, decoder_chunk, encoder_chunk};
 use super::{fixes, memory, memory_plan};
 use crate::core::{Bytes, Finding, Mode, Provider, Resolution, Severity, Stage, Subject};
 use crate::pipeline::{ComponentId, RowPlan};
+use crate::wan::TransformerConfig;
 use crate::wan::graphs::{RowChunks, Segments};
 use crate::wan::tiles::Tiling;
 use crate::wan::{VaeSplit, vae_cost};
@@ -132,9 +133,10 @@ fn denoise(facts: &PreflightFacts<'_>, device: DeviceFacts, streamed: bool, expe
     let held = if streamed { Ends::of_transformer(config).held_on_gpu(all, bytes) } else { all };
     let second = facts.second_device.map_or(Bytes(u64::MAX), |second| second.available());
     let available = device.available().min(second);
+    let beside = loras + beside_blocks(config, tokens);
     let in_chunks = |chunks| {
         let memory = block.on_cuda(chunks, streamed);
-        let cost = stage(name, held, loras + memory.bytes());
+        let cost = stage(name, held, beside + memory.bytes());
         StageCost { rows: RowPlan { chunks, in_one_piece: Bytes(memory.in_one_piece) }, ..cost }
     };
     // segments have norms of their own, which are computed for all rows
@@ -143,6 +145,14 @@ fn denoise(facts: &PreflightFacts<'_>, device: DeviceFacts, streamed: bool, expe
     }
     let [most @ .., least] = RowChunks::ALL.map(in_chunks);
     most.into_iter().find(|cost| cost.peak <= available).unwrap_or(least)
+}
+
+/// Bytes of what stays on the device for all passes of a step: the tables of the rotary embedding, the transformer's input,
+/// the velocities of both passes, and what guidance makes of them.
+fn beside_blocks(config: &TransformerConfig, tokens: u64) -> u64 {
+    let patch = config.patch_size.iter().product::<usize>();
+    let videos = patch * (config.in_channels + 5 * config.channels_out());
+    tokens * F32 * (config.attention_head_dim + videos) as u64
 }
 
 /// Bytes of a component's weights on the device, if what is not of 8 bits has `value_bytes` each.

@@ -96,6 +96,9 @@ fn a_device_that_is_gone_ends_the_job_with_a_sentence_and_a_fix() {
 #[test]
 #[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
 fn guidance_passes_run_on_two_devices_at_once() {
+    /// Kernels of a step that one device runs around both passes: the latent is widened, and two velocities become one. Two
+    /// devices leave that to the host.
+    const GUIDANCE: usize = 1 + 4;
     let run = |args: &[&str]| {
         let card = Card::new().with("RECORDER_DEVICES", "2").with("RECORDER_LAUNCH_US", "200");
         let clip = ["--model", "toy-t2v-A14B", "--steps", "4", "--guidance", "4,3"];
@@ -107,7 +110,7 @@ fn guidance_passes_run_on_two_devices_at_once() {
     let (parallel, _) = run(&["--device", "0", "--cfg-parallel", &uuid(1)]);
     let ([all, none], [first, second]) = (sequence.launches_on_two(), parallel.launches_on_two());
     assert!(none == 0 && second > 1000, "{none} {second}");
-    assert_eq!(first + second, all, "the same work");
+    assert_eq!(first + second + 4 * GUIDANCE, all, "the same work");
     // in sequence they would change places twice in a step
     assert!(parallel.switches() > 100, "at the same time: {}", parallel.switches());
     let (one, other) = (parallel.peak_on(""), parallel.peak_on(" on 1"));

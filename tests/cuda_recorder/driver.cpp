@@ -77,6 +77,11 @@ EXPORT int cuMemcpyHtoDAsync_v2(unsigned long long, const void*, size_t bytes, v
     return 0;
 }
 
+EXPORT int cuMemcpyHtoD_v2(unsigned long long, const void*, size_t bytes) {
+    record("copy pinned-device %zu%s", bytes, on(current_device));
+    return 0;
+}
+
 EXPORT int cuMemsetD8Async(unsigned long long, unsigned char, size_t bytes, void*) {
     record("set %zu", bytes);
     return 0;

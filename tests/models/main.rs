@@ -27,5 +27,6 @@ mod quantised_forms;
 mod removal;
 mod roles;
 mod streamed;
+mod transfer;
 mod wan_host;
 mod webgpu;

@@ -4,7 +4,7 @@
 
 use ndarray::ArrayD;
 use wandeck::core::{CancelToken, Kind, Provider};
-use wandeck::engine::{Input, Prepack, Session, SessionOptions, StreamedSession};
+use wandeck::engine::{Input, Prepack, Session, SessionOptions, StreamedSession, Tensor};
 use wandeck::models::convert::{ConversionOptions, ConversionTarget, convert};
 use wandeck::models::synth::{SynthDtype, SynthLayout, SynthModel};
 use wandeck::onnx::{ComputeType, Graph, GraphChain, GraphTarget, Weights};
@@ -41,8 +41,11 @@ fn a_streamed_transformer_computes_the_same() {
                 StreamedSession::load(&common::runtime(), &chain, &options, &CancelToken::new()).unwrap();
             let whole = graphs::transformer(&config, &weights, form, target).unwrap();
             let mut whole = Session::load(&common::runtime(), &whole, &options, &CancelToken::new()).unwrap();
-            let mut streamed = |hidden: &ArrayD<f32>, cancel: &CancelToken| {
-                let run = |inputs: Vec<(&str, Input<'_>)>| streamed.run(&inputs, cancel);
+            let mut streamed = |hidden: &ArrayD<f32>, memory: Option<Tensor>, cancel: &CancelToken| {
+                let run = |inputs: Vec<(&str, Input<'_>)>| match memory {
+                    Some(memory) => streamed.run_into(memory, &inputs, cancel),
+                    None => streamed.run(&inputs, cancel),
+                };
                 with_inputs(&config, &golden, hidden, segments, run)
             };
             let cancelled = CancelToken::new();
@@ -50,10 +53,13 @@ fn a_streamed_transformer_computes_the_same() {
             for suffix in ["", "_b", ""] {
                 let hidden = golden.f32(&format!("hidden_states{suffix}"));
                 let expected = transform(&mut whole, &config, &golden, &hidden, segments);
-                let found = streamed(&hidden, &CancelToken::new()).unwrap();
-                assert_eq!(found.view().unwrap(), expected.view().unwrap(), "{model} {provider}");
+                let expected = expected.view().unwrap();
+                for memory in [None, Some(whole.allocate(expected.shape()).unwrap())] {
+                    let found = streamed(&hidden, memory, &CancelToken::new()).unwrap();
+                    assert_eq!(found.view().unwrap(), expected, "{model} {provider}");
+                }
                 // a run after an interrupted one begins with the first block, too
-                assert_eq!(streamed(&hidden, &cancelled).err().unwrap().kind, Kind::Cancelled);
+                assert_eq!(streamed(&hidden, None, &cancelled).err().unwrap().kind, Kind::Cancelled);
             }
         }
     }

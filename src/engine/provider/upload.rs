@@ -67,6 +67,20 @@ impl Upload {
         .map_err(|failed| error(&failed))
     }
 
+    /// Copies `bytes` to the address `device`, and returns when they are there.
+    ///
+    /// # Safety
+    /// So many bytes of the device are allocated at `device`, and nothing else uses them.
+    pub(in crate::engine) unsafe fn copy(&self, device: u64, bytes: &[u8]) -> Result<()> {
+        type Copy = unsafe extern "C" fn(u64, *const c_void, usize) -> c_int;
+        // SAFETY: the function's signature in cuda.h since CUDA 3.2; the caller guarantees the memory.
+        unsafe {
+            Driver(&self.library)
+                .call("cuMemcpyHtoD_v2", |f: Copy| f(device, bytes.as_ptr().cast(), bytes.len()))
+        }
+        .map_err(|failed| error(&failed))
+    }
+
     /// Begins to set `size` bytes from the address `device` on to zero.
     ///
     /// # Safety

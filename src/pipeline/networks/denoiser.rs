@@ -4,11 +4,12 @@ use std::{panic, thread};
 
 use ndarray::{Array1, ArrayD, ArrayView3, Axis, Slice};
 
+use super::device_guidance::{DeviceGuidance, OnDevice};
 use super::session_cache::{AnySession, LoadedSession};
-use crate::core::{Bytes, CancelToken, Error, Kind, Result};
-use crate::engine::{Bound, Input, Session, StreamedSession};
+use crate::core::{Bytes, CancelToken, Error, Guidance, Kind, Result};
+use crate::engine::{Bound, Input, Session, StreamedSession, Tensor};
 use crate::onnx::Dtype;
-use crate::pipeline::denoise::Conditions;
+use crate::pipeline::denoise::{Conditions, guided};
 use crate::pipeline::encode_image::ImageCondition;
 use crate::pipeline::encode_text::PromptEmbeds;
 use crate::pipeline::exported::unexpected_shape;
@@ -17,10 +18,12 @@ use crate::wan::exported::ExportedGraph;
 use crate::wan::graphs::TEXT_TOKENS;
 
 /// A transformer that is loaded, on one device or on two.
-pub(in crate::pipeline) struct Denoiser {
+pub(in crate::pipeline) struct Denoiser<'g> {
     first: LoadedTransformer,
     /// A copy that computes the predictions for the negative prompt meanwhile.
     second: Option<LoadedTransformer>,
+    /// Guidance on the device of the first, where both passes run there. The transformer binds its tensors.
+    here: Option<&'g mut DeviceGuidance>,
 }
 
 /// A transformer that is loaded on a device.
@@ -30,6 +33,8 @@ struct LoadedTransformer {
     form: Option<TimestepForm>,
     /// What is bound for the prompt, and for the negative prompt.
     bound: [Option<Bound>; 2],
+    /// The same for velocities that stay on the device.
+    staying: [Option<Bound>; 2],
     /// Memory of the device that a pass takes in one piece.
     in_one_piece: Bytes,
 }
@@ -72,16 +77,45 @@ impl TimestepForm {
     }
 }
 
-impl Denoiser {
+impl<'g> Denoiser<'g> {
     pub(super) fn new(
         first: LoadedSession,
         second: Option<LoadedSession>,
+        here: Option<&'g mut DeviceGuidance>,
         file: Option<&ExportedGraph>,
         in_one_piece: Bytes,
     ) -> Self {
         let form = file.map(TimestepForm::of);
-        let on = |loaded| LoadedTransformer { loaded, form, bound: [None, None], in_one_piece };
-        Self { first: on(first), second: second.map(on) }
+        let on = |loaded| LoadedTransformer {
+            loaded,
+            form,
+            bound: [None, None],
+            staying: [None, None],
+            in_one_piece,
+        };
+        Self { first: on(first), second: second.map(on), here }
+    }
+
+    /// The velocity for the prompt, moved away from the one for the negative prompt by the guidance scale.
+    pub(in crate::pipeline) fn guided(
+        &mut self,
+        prompt: &DenoiserInput<'_>,
+        negative: Option<&DenoiserInput<'_>>,
+        guidance: Guidance,
+        cancel: &CancelToken,
+    ) -> Result<ArrayD<f32>> {
+        let Some(here) = &mut self.here else {
+            let (prompt, negative) = self.predict(prompt, negative, cancel)?;
+            return Ok(guided(prompt, negative, guidance));
+        };
+        let hidden = here.hidden_states(prompt, cancel)?;
+        let mut velocity = |input: &DenoiserInput<'_>| {
+            let memory = here.velocity_memory(input.latent)?;
+            self.first.predict_into(memory, input, &here.for_pass(input, &hidden)?, cancel)
+        };
+        let prompt = velocity(prompt)?;
+        let negative = negative.map(velocity).transpose()?;
+        here.guided(&prompt, negative.as_ref(), guidance, cancel)
     }
 
     /// The velocities of one or two passes, of the latent's shape; two at once where there are two devices.
@@ -91,7 +125,7 @@ impl Denoiser {
         negative: Option<&DenoiserInput<'_>>,
         cancel: &CancelToken,
     ) -> Result<(ArrayD<f32>, Option<ArrayD<f32>>)> {
-        let Self { first, second } = self;
+        let Self { first, second, .. } = self;
         let (Some(second), Some(negative)) = (second, negative) else {
             let velocity = first.predict(prompt, cancel)?;
             return Ok((velocity, negative.map(|input| first.predict(input, cancel)).transpose()?));
@@ -130,10 +164,40 @@ impl LoadedTransformer {
         let bound = &mut self.bound[usize::from(input.pass == GuidancePass::Negative)];
         let bound = match bound {
             Some(bound) => bound,
-            None => bound.insert(bind(session, input, self.in_one_piece)?),
+            None => bound.insert(PassInputs::of(input).bind(session.bind()?, self.in_one_piece)?),
         };
         session.reserve(self.in_one_piece);
         predict_built(session, bound, input, cancel)
+    }
+
+    /// The velocity in `memory` of the device, of what is there.
+    fn predict_into(
+        &mut self,
+        memory: Tensor,
+        input: &DenoiserInput<'_>,
+        there: &OnDevice<'_>,
+        cancel: &CancelToken,
+    ) -> Result<Tensor> {
+        let timesteps = timesteps(input);
+        let of_step =
+            [("hidden_states", Input::Tensor(there.hidden)), ("timestep", Input::F32(timesteps.view()))];
+        let pass = PassInputs { there: Some(there), ..PassInputs::of(input) };
+        if let AnySession::Streamed(session) = &mut self.loaded.session {
+            session.reserve(self.in_one_piece);
+            return session.run_into(memory, &[&pass.named()[..], &of_step].concat(), cancel);
+        }
+        let session = self.loaded.whole()?;
+        let bound = &mut self.staying[usize::from(input.pass == GuidancePass::Negative)];
+        let bound = match bound {
+            Some(bound) => bound,
+            None => bound.insert(pass.bind(session.bind()?, self.in_one_piece)?),
+        };
+        session.reserve(self.in_one_piece);
+        if let Some(name) = session.outputs().first() {
+            bound.place(name, memory);
+        }
+        of_step.into_iter().try_for_each(|(name, input)| bound.set(name, input))?;
+        Ok(session.run_bound(bound, cancel)?.swap_remove(0))
     }
 }
 
@@ -144,21 +208,28 @@ struct PassInputs<'a> {
     split: ArrayD<i64>,
     /// Position of the first token.
     position: ArrayD<i64>,
+    /// What is on the device already.
+    there: Option<&'a OnDevice<'a>>,
 }
 
 impl<'a> PassInputs<'a> {
     fn of(input: &'a DenoiserInput<'a>) -> Self {
         let split = Array1::from_elem(1, input.conditions.frame_tokens as i64).into_dyn();
-        Self { input, split, position: Array1::<i64>::zeros(1).into_dyn() }
+        Self { input, split, position: Array1::<i64>::zeros(1).into_dyn(), there: None }
     }
 
     fn named(&self) -> Vec<(&str, Input<'_>)> {
         let DenoiserInput { prompt, conditions, strengths, .. } = self.input;
+        let [cos, sin, text] = match self.there {
+            Some(OnDevice { tables: [cos, sin], text, .. }) => [cos, sin, *text].map(Input::Tensor),
+            None => [&conditions.rope.cos, &conditions.rope.sin, &prompt.rows]
+                .map(|rows| Input::F32(rows.view().into_dyn())),
+        };
         let mut inputs = vec![
-            ("encoder_hidden_states", Input::F32(prompt.rows.view().into_dyn())),
+            ("encoder_hidden_states", text),
             ("text_index", Input::I64(prompt.index.view().into_dyn())),
-            ("rope_cos", Input::F32(conditions.rope.cos.view().into_dyn())),
-            ("rope_sin", Input::F32(conditions.rope.sin.view().into_dyn())),
+            ("rope_cos", cos),
+            ("rope_sin", sin),
             ("pos", Input::I64(self.position.view())),
         ];
         if let ImageCondition::FirstFrame(_) = conditions.image {
@@ -167,18 +238,16 @@ impl<'a> PassInputs<'a> {
         inputs.extend(strengths.iter().map(|(name, value)| (name.as_str(), Input::F32(value.view()))));
         inputs
     }
-}
 
-/// Binds what is the same in all steps of a pass.
-fn bind(session: &Session, input: &DenoiserInput<'_>, in_one_piece: Bytes) -> Result<Bound> {
-    let mut bound = session.bind()?;
-    if in_one_piece > Bytes(0) {
-        // the next job may need a larger piece
-        bound.return_memory();
+    /// `bound` with these inputs.
+    fn bind(&self, mut bound: Bound, in_one_piece: Bytes) -> Result<Bound> {
+        if in_one_piece > Bytes(0) {
+            // the next job may need a larger piece
+            bound.return_memory();
+        }
+        self.named().into_iter().try_for_each(|(name, input)| bound.set(name, input))?;
+        Ok(bound)
     }
-    let inputs = PassInputs::of(input);
-    inputs.named().into_iter().try_for_each(|(name, input)| bound.set(name, input))?;
-    Ok(bound)
 }
 
 /// A timestep for each kind of token: a given first frame is without noise, so its tokens have one of their own.

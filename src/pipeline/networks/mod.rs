@@ -4,6 +4,7 @@
 //! exported elsewhere, or whether its session was loaded now or by an earlier job.
 
 mod denoiser;
+mod device_guidance;
 mod engine_build;
 mod frame_decoder;
 mod image_encoder;

@@ -1,6 +1,7 @@
 //! The networks of one job, all built before anything runs, so that a tensor of the wrong shape is found at once.
 
 use super::denoiser::Denoiser;
+use super::device_guidance::DeviceGuidance;
 use super::image_encoder::ImageEncoderSource;
 use super::loader::Loader;
 use super::network::Network;
@@ -285,18 +286,24 @@ impl<'a> Networks<'a> {
         }
     }
 
-    /// The transformer of an expert, ready to run; the only one stands for both. With guidance, on the second device, too.
-    pub(in crate::pipeline) fn denoiser(
+    /// The transformer of an expert, ready to run; the only one stands for both. With guidance, on the second device, too;
+    /// else `here` is loaded where it has a use, and not yet.
+    pub(in crate::pipeline) fn denoiser<'g>(
         &self,
         expert: Expert,
         guidance: Guidance,
+        here: &'g mut Option<DeviceGuidance>,
         context: &mut RunContext<'_>,
-    ) -> Result<Denoiser> {
+    ) -> Result<Denoiser<'g>> {
         let network = self.transformer_of(expert);
         let first = self.loader.acquire(network, context)?;
         let second = if guidance.enabled() { self.loader.acquire_second(network, context)? } else { None };
         let in_one_piece = self.loader.memory.of(network.component).rows.in_one_piece;
-        Ok(Denoiser::new(first, second, network.file(), in_one_piece))
+        if second.is_none() && here.is_none() {
+            *here = DeviceGuidance::load(&self.loader, context.cancel)?;
+        }
+        let here = here.as_mut().filter(|_| second.is_none());
+        Ok(Denoiser::new(first, second, here, network.file(), in_one_piece))
     }
 
     /// The VAE decoder, ready to run. `tile` is the size of its tiles in latent cells.

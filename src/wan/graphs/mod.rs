@@ -11,6 +11,7 @@ mod layers;
 mod parts;
 mod rotary;
 mod time_convs;
+mod transfer;
 mod umt5;
 mod vae_bands;
 mod vae_decoder;
@@ -21,6 +22,7 @@ pub use dit::{
     RowChunks, Segments, TEXT_TOKENS, TransformerForm, adapted_transformer, streamed_transformer, transformer,
 };
 pub use parts::ROWS_AT_ONCE;
+pub use transfer::{guided_velocity, widened_latent};
 pub use umt5::{is_embedding_table, streamed_text_encoder, text_encoder};
 pub use vae_bands::BandLimits;
 pub use vae_decoder::{vae_decoder, vae_decoder_in_bands, vae_decoder_in_bytes};
