@@ -109,7 +109,7 @@ fn guidance_passes_run_on_two_devices_at_once() {
     let (sequence, _) = run(&["--device", "0"]);
     let (parallel, _) = run(&["--device", "0", "--cfg-parallel", &uuid(1)]);
     let ([all, none], [first, second]) = (sequence.launches_on_two(), parallel.launches_on_two());
-    assert!(none == 0 && second > 1000, "{none} {second}");
+    assert!(none == 0 && second > 500, "{none} {second}");
     assert_eq!(first + second + 4 * GUIDANCE, all, "the same work");
     // in sequence they would change places twice in a step
     assert!(parallel.switches() > 100, "at the same time: {}", parallel.switches());
