@@ -9,7 +9,7 @@ skip() {
     exit 0
 }
 driver=${SWIFTSHADER:-$(ls /usr/lib/chromium*/libvk_swiftshader.so 2>/dev/null | head -n 1 || true)}
-test -f "$driver" || skip "there is no SwiftShader (Debian's package chromium has it)"
+test -f "$driver" || skip "there is no SwiftShader (Debian's package chromium-common has it)"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cargo run --quiet --locked -- runtime install webgpu --data-dir "$folder" || skip "the wheel of the plugin cannot be had"
