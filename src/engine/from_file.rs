@@ -43,7 +43,7 @@ impl Session {
             if settings.threads > 0 {
                 builder = builder.with_intra_threads(settings.threads)?;
             }
-            provider::into_session(builder, &settings, &library)
+            provider::into_session(builder, &settings, None, &library)
         };
         let commit = move |builder: &mut SessionBuilder| builder.commit_from_file(path);
         let profiled_since = options.profile.as_ref().map(|_| Instant::now());

@@ -19,7 +19,7 @@ use super::provider;
 use super::runtime::Runtime;
 use super::tensor::{Input, Tensor};
 use crate::core::{Bytes, CancelToken, DeviceId, Error, Kind, Provider, Result};
-use crate::onnx::{Dim, Dtype, Graph, ValueSpec};
+use crate::onnx::{Dim, Dtype, Graph, SizeRanges, ValueSpec};
 
 /// Number of profiles that this process began.
 static PROFILES: AtomicU64 = AtomicU64::new(0);
@@ -39,6 +39,8 @@ pub struct SessionOptions {
     pub exact: bool,
     /// Bytes that weights may take on the device if `TensorRT` for RTX computes: it streams the others. `None` for all.
     pub weight_budget: Option<Bytes>,
+    /// How large the graph's inputs become, if `TensorRT` for RTX computes: it builds its engine for these sizes.
+    pub sizes: SizeRanges,
     /// Folder in which ONNX Runtime profiles the session; `None` for no profile.
     pub profile: Option<PathBuf>,
 }
@@ -88,6 +90,9 @@ impl Session {
         let bytes = graph.to_bytes();
         let (name, library, root) = (graph.name, runtime.clone(), root.to_owned());
         let weight_budget = options.weight_budget.filter(|budget| graph.weight_bytes() > *budget);
+        let profile = options.sizes.profile(&graph.spec.inputs).map_err(|dim| {
+            Error::new(Kind::Bug, format!("The range of the dimension {dim} of the {name} is not known"))
+        })?;
         let settings = SessionOptions { weight_budget, ..options.clone() };
         let builder = move || -> ort::Result<SessionBuilder> {
             // with memory patterns and changing shapes, every run would keep a full-size block of its own
@@ -102,7 +107,7 @@ impl Session {
             // the CPU dequantises fp8 weights once, when the session is made; on a GPU 8-bit weights stay what they are
             // and are dequantised for each product
             let dequantises_once = settings.device.provider == Provider::Cpu;
-            Ok(provider::into_session(builder, &settings, &library)?
+            Ok(provider::into_session(builder, &settings, profile, &library)?
                 .with_config_entry("session.disable_quant_qdq", if dequantises_once { "1" } else { "0" })?
                 .with_config_entry("session.model_external_initializers_file_folder_path", root)?)
         };

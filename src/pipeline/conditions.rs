@@ -68,7 +68,7 @@ impl Pipeline<'_> {
         let pixels = |frame: &Frame| format!("{} {}", frame.size, sha256_hex(&frame.rgb));
         let last = images.last.as_ref().map(pixels).unwrap_or_default();
         let frames = if in_place { 1 } else { request.frames.0 as usize };
-        let tile = self.tile_cells().filter(|_| source.file().is_none());
+        let tile = self.loader().tile_cells().filter(|_| source.file().is_none());
         let tiles = tile.map(|tile| format!("tiles of {tile}")).unwrap_or_default();
         let (identity, compute) = (source.identity(), self.compute.identity());
         let key = key(IMAGE, &[&identity, &compute, &frames.to_string(), &pixels(first), &last, &tiles]);

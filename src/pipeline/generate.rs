@@ -75,9 +75,9 @@ impl Pipeline<'_> {
             context.faults.inject(FaultPoint::Prepare, context.cancel)?;
             let request = inputs.request;
             exported::check_sizes(self.checkpoint, request, self.latent_shape(request))?;
-            let [_, _, _, height, width] = self.latent_shape(request);
+            let [_, _, frames, height, width] = self.latent_shape(request);
             let has_start_image = inputs.images.first.is_some();
-            let shape = VideoShape { has_start_image, cells: [height, width] };
+            let shape = VideoShape { has_start_image, latent: [frames, height, width] };
             let networks = Networks::build(self.loader(), self.loras, shape, context)?;
             if self.compute.device.provider != Provider::Cpu {
                 let ComputePlan { device, reason, .. } = self.compute;
@@ -196,7 +196,7 @@ impl Pipeline<'_> {
     ) -> Result<()> {
         let networks = &prepared.networks;
         context.stage(Stage::Decode, |context| {
-            let mut decoder = networks.frame_decoder(self.tile_cells(), context)?;
+            let mut decoder = networks.frame_decoder(self.loader().tile_cells(), context)?;
             if self.checkpoint.exported.is_none() {
                 self.report_split(inputs.request, &mut context.reporter);
             }
@@ -221,7 +221,7 @@ impl Pipeline<'_> {
         self.checkpoint.check_unchanged()
     }
 
-    fn loader(&self) -> Loader<'_> {
+    pub(super) fn loader(&self) -> Loader<'_> {
         let Self { runtime, checkpoint, compute, memory, threads, profile, may_use_cpu, .. } = *self;
         Loader { runtime, checkpoint, compute, memory, threads, profile, may_use_cpu }
     }
@@ -242,15 +242,6 @@ impl Pipeline<'_> {
         reporter.optimization(format!("The {component}'s weights {how} ({weights}{free})"));
     }
 
-    /// Size of the VAE's tiles in latent cells; none if it takes a frame in one piece or in bands.
-    pub(super) fn tile_cells(&self) -> Option<usize> {
-        let stride = self.checkpoint.vae.config.scale_factor_spatial.max(1);
-        match self.memory.vae {
-            VaeSplit::Tiles(tile) => Some((tile / stride) as usize),
-            VaeSplit::Whole | VaeSplit::Bands => None,
-        }
-    }
-
     /// Reports how the VAE decodes a frame, if not in one piece.
     fn report_split(&self, request: &GenRequest, reporter: &mut Reporter<'_>) {
         let stride = self.checkpoint.vae.config.scale_factor_spatial as usize;
@@ -259,7 +250,7 @@ impl Pipeline<'_> {
             VaeSplit::Whole => {}
             VaeSplit::Bands => reporter.optimization("The VAE decodes in bands of rows, without tiles"),
             VaeSplit::Tiles(_) => {
-                let tiling = Tiling::new(cells, self.tile_cells());
+                let tiling = Tiling::new(cells, self.loader().tile_cells());
                 let [height, width] = tiling.tile().map(|cells| cells * stride);
                 let why = if request.vae_tile.is_some() { "as asked" } else { "to save memory" };
                 reporter.optimization(format!(

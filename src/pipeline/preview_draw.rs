@@ -12,7 +12,7 @@ const CELLS: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ClipShape {
     /// Height and width in cells.
-    cells: [usize; 2],
+    pub(super) cells: [usize; 2],
     frames: usize,
 }
 

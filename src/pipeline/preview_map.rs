@@ -20,7 +20,7 @@ pub(super) fn preview_map(loader: Loader<'_>, context: &mut RunContext<'_>) -> R
     if kept.is_some() {
         return Ok(kept);
     }
-    let Some(encoder) = ImageEncoderSource::of(loader)? else {
+    let Some(encoder) = ImageEncoderSource::of(loader, ClipShape::default().cells)? else {
         context.reporter.note(
             "There is no vae_encoder/model.onnx: previews are learned from this model's videos and begin with the \
              second one",

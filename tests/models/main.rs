@@ -26,6 +26,7 @@ mod providers;
 mod quantised_forms;
 mod removal;
 mod roles;
+mod rtx_sizes;
 mod streamed;
 mod transfer;
 mod wan_host;

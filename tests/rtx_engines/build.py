@@ -1,64 +1,23 @@
 """Builds engines of exported graphs with TensorRT for RTX, which needs no card for that.
 
-    python build.py CAPABILITIES MODEL.onnx ...
+    python build.py PROFILES.json CAPABILITIES MODEL.onnx ...
 
+PROFILES has, for each graph, the smallest, usual and largest shapes of its inputs in the notation of the plugin's options.
 CAPABILITIES is a list such as sm86,sm89,sm120. A graph that cannot be parsed or built ends the program with the
-library's own words. This proves that graphs compile for these cards, not what they compute.
+library's own words. This proves that graphs compile for these cards and sizes, not what they compute.
 """
+import json
+import pathlib
 import sys
 import time
 
-import onnx
 import tensorrt_rtx as trt
 
-# Smallest, usual and largest size: frames, and height and width in cells of the latent.
-SIZES = [(1, 2, 2), (2, 4, 6), (5, 16, 16)]
 
-
-def sizes(model):
-    """The three sizes of each named dimension of a graph's inputs, which belong together."""
-    inputs = {value.name: value.type.tensor_type.shape.dim for value in model.graph.input}
-    # VAE 2.2 folds 2x2 pixels into channels before its first level
-    folded = "cache_in_0" in inputs and inputs["cache_in_0"][1].dim_value == 12
-    found = {}
-    for name, dims in inputs.items():
-        for dim in dims:
-            if dim.dim_param:
-                found[name, dim.dim_param] = [
-                    size(name, dim.dim_param, model.graph.name, folded, which) for which in range(3)
-                ]
-    return found
-
-
-def size(name, dim, graph, folded, which):
-    frames, *cells = SIZES[which]
-    if dim == "frames":
-        return frames
-    if dim == "text_rows":
-        return (1, 3, 512)[which]
-    if dim == "tokens":
-        # the transformer's patches have 1x2x2 cells
-        is_prompt = name in ("input_ids", "rel_bucket")
-        return (1, 5, 512)[which] if is_prompt else frames * cells[0] * cells[1] // 4
-    axis, _, level = dim.partition("_")
-    side = cells[("height", "width").index(axis)]
-    if not level:
-        return side * 16 if name == "frames" else side
-    if "decoder" in graph:
-        return side << int(level)
-    return side * 16 >> int(level) >> folded
-
-
-def numbers(name, tokens):
-    """Smallest, usual and largest values of an input that decides sizes."""
-    if name == "seg_split":
-        # the tokens of the first frame
-        return [[count - count // 2] for count in tokens]
-    # those of every call of the VAE decoder but its first
-    kind, frames = name.rsplit("_", 1)
-    frames = int(frames)
-    value = {"frames_from": frames, "frames_to": 3 * frames, "kept_to": frames + 2, "shortcut_from": 0}[kind]
-    return [[value]] * 3
+def shapes(text):
+    """Shapes by input of `latent:1x16x1x60x104,frames_from_1:1`; an input that decides sizes has its numbers there."""
+    named = (shape.rsplit(":", 1) for shape in text.split(","))
+    return {name: [int(side) for side in sides.split("x")] for name, sides in named}
 
 
 class Log(trt.ILogger):
@@ -73,7 +32,7 @@ class Log(trt.ILogger):
             self.errors.append(message)
 
 
-def build(path, capability):
+def build(path, profiles, capability):
     """Size of the engine of the graph at `path`. What keeps it from being built ends the program."""
     log = Log()
     builder = trt.Builder(log)
@@ -84,20 +43,15 @@ def build(path, capability):
     config = builder.create_builder_config()
     config.num_compute_capabilities = 1
     config.set_compute_capability(getattr(trt.ComputeCapability, capability.upper()), 0)
-    named = sizes(onnx.load(path, load_external_data=False))
-    tokens = [frames * height * width // 4 for frames, height, width in SIZES]
+    # as the plugin does: the profile's shapes, and for inputs that are not in it their fixed ones
     profile = builder.create_optimization_profile()
     for index in range(network.num_inputs):
         value = network.get_input(index)
-        dims = [dim for (name, dim) in named if name == value.name]
-        shapes = []
-        for which in range(3):
-            free = iter(dims * 2)
-            shapes.append([side if side >= 0 else named[value.name, next(free)][which] for side in value.shape])
+        three = [named.get(value.name, list(value.shape)) for named in profiles]
         if value.is_shape_tensor:
-            profile.set_shape_input(value.name, *numbers(value.name, tokens))
+            profile.set_shape_input(value.name, *three)
         else:
-            profile.set_shape(value.name, *shapes)
+            profile.set_shape(value.name, *three)
     config.add_optimization_profile(profile)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
@@ -106,13 +60,14 @@ def build(path, capability):
 
 
 def main():
-    capabilities, paths = sys.argv[1].split(","), sys.argv[2:]
-    if not paths:
+    if len(sys.argv) < 4:
         raise SystemExit("No graphs were given.")
-    for path in paths:
-        for capability in capabilities:
+    of_graphs = json.loads(pathlib.Path(sys.argv[1]).read_text())
+    for path in sys.argv[3:]:
+        profiles = [shapes(text) for text in of_graphs[pathlib.Path(path).stem]]
+        for capability in sys.argv[2].split(","):
             began = time.monotonic()
-            megabytes = build(path, capability) / 1e6
+            megabytes = build(path, profiles, capability) / 1e6
             print(f"{capability} {path}: {megabytes:.1f} MB in {time.monotonic() - began:.1f} s", flush=True)
 
 

@@ -18,10 +18,12 @@ use crate::engine::session::SessionOptions;
 /// Cache of `TensorRT` engines in the data folder; they take minutes to build.
 const ENGINES: &str = "cache/tensorrt";
 
-/// Registers the provider of `options`; fails if that is not possible, where ONNX Runtime would only log a warning.
+/// Registers the provider of `options`; fails if that is not possible, where ONNX Runtime would only log a warning. `profile`
+/// has the smallest, usual and largest shapes of the inputs, for a provider that builds an engine for them.
 pub(in crate::engine) fn into_session(
     builder: SessionBuilder,
     options: &SessionOptions,
+    profile: Option<[String; 3]>,
     runtime: &Runtime,
 ) -> ort::Result<SessionBuilder> {
     let builder = if Placement::may_differ(options.device.provider) {
@@ -38,7 +40,9 @@ pub(in crate::engine) fn into_session(
         Provider::Cuda => vec![cuda(options)],
         // in order of priority: CUDA runs what TensorRT does not support
         Provider::TensorRt => vec![tensorrt(runtime, options), cuda(options)],
-        Provider::Rtx | Provider::WebGpu | Provider::OpenVino => return plugin(builder, options, runtime),
+        Provider::Rtx | Provider::WebGpu | Provider::OpenVino => {
+            return plugin(builder, options, profile, runtime);
+        }
     };
     let builder = builder
         .with_execution_providers(providers)?
@@ -62,25 +66,34 @@ pub(in crate::engine) fn placement(session: &OrtSession, provider: Provider) -> 
 fn plugin(
     builder: SessionBuilder,
     options: &SessionOptions,
+    profile: Option<[String; 3]>,
     runtime: &Runtime,
 ) -> ort::Result<SessionBuilder> {
     let DeviceId { provider, ordinal, .. } = options.device;
     runtime.plugin(provider).map_err(|unavailable| ort::Error::new(unavailable.reason))?;
     let device = plugin_device(runtime, provider, ordinal)?;
     let prefix = device.ep()?;
-    let settings: Vec<_> = if provider == Provider::Rtx { rtx(runtime, options) } else { Vec::new() };
+    let settings: Vec<_> =
+        if provider == Provider::Rtx { rtx(runtime, options, profile) } else { Vec::new() };
     let settings: Vec<_> =
         settings.into_iter().map(|(name, value)| (format!("{prefix}.{name}"), value)).collect();
     Ok(builder.with_devices([device], Some(&settings))?)
 }
 
 /// Options of `TensorRT` for RTX: weights stay where they are while an engine is built, those that the card cannot hold are
-/// streamed, and compiled kernels are kept.
-fn rtx(runtime: &Runtime, options: &SessionOptions) -> Vec<(&'static str, String)> {
+/// streamed, and compiled kernels are kept. Without a profile it would build for sizes from 0 to 32,767, usually 1, which
+/// is no size of a latent.
+fn rtx(
+    runtime: &Runtime,
+    options: &SessionOptions,
+    profile: Option<[String; 3]>,
+) -> Vec<(&'static str, String)> {
     let mut settings = vec![("nv_use_external_data_initializer", "1".to_owned())];
     if let Some(budget) = options.weight_budget {
         settings.push(("nv_weight_streaming_budget", format!("{}B", budget.0)));
     }
+    let shapes = ["nv_profile_min_shapes", "nv_profile_opt_shapes", "nv_profile_max_shapes"];
+    settings.extend(profile.into_iter().flat_map(|profile| shapes.into_iter().zip(profile)));
     settings.extend(kernels(runtime, options.device.ordinal).map(|path| ("nv_runtime_cache_path", path)));
     settings
 }

@@ -37,10 +37,12 @@ pub(in crate::pipeline) enum ImageEncoder<'a> {
 }
 
 impl<'a> ImageEncoderSource<'a> {
-    /// Builds its graphs, which compute in bands if the size of the latent is given.
-    pub(super) fn built(loader: Loader<'a>, bands: Option<[usize; 2]>) -> Result<Self> {
+    /// Builds its graphs for latents of `cells`, or tiles of them. They compute in bands if the size of the whole latent is
+    /// given.
+    pub(super) fn built(loader: Loader<'a>, bands: Option<[usize; 2]>, cells: [usize; 2]) -> Result<Self> {
         let vae = &loader.checkpoint.vae;
-        let options = loader.options(ComponentId::VaeEncoder);
+        let sizes = graphs::vae_encoder_sizes(&vae.config, cells);
+        let options = loader.options_for(ComponentId::VaeEncoder, sizes);
         let stride = vae.config.scale_factor_spatial.max(1) as usize;
         let target = GraphTarget { provider: loader.compute.device.provider, compute: loader.compute.vae };
         let graph = |call| match bands {
@@ -69,10 +71,10 @@ impl<'a> ImageEncoderSource<'a> {
         Some(Self { loader, form: Form::Whole { network, graph } })
     }
 
-    /// The encoder of the model, whether or not an image is given; none if it was exported without.
-    pub(in crate::pipeline) fn of(loader: Loader<'a>) -> Result<Option<Self>> {
+    /// The encoder of the model for images of `cells`, whether or not one is given; none if it was exported without.
+    pub(in crate::pipeline) fn of(loader: Loader<'a>, cells: [usize; 2]) -> Result<Option<Self>> {
         match &loader.checkpoint.exported {
-            None => Self::built(loader, None).map(Some),
+            None => Self::built(loader, None, cells).map(Some),
             Some(_) => Ok(Self::exported(loader)),
         }
     }

@@ -6,12 +6,13 @@ use super::engine_build::{self, reported};
 use super::network::Network;
 use super::session_ahead::SessionAhead;
 use super::session_cache::{AnySession, LoadedSession, SessionKey, SessionMemory};
-use crate::core::{Error, Event, FaultPoint, Fix, Kind, ProviderChoice, Result, Secs};
+use crate::core::{Error, Event, FaultPoint, Fix, Kind, Provider, ProviderChoice, Result, Secs};
 use crate::engine::{Arena, Placement, Prepack, Runtime, SessionOptions};
+use crate::onnx::SizeRanges;
 use crate::pipeline::compute_plan::ComputePlan;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::memory_plan::{ComponentId, MemoryPlan, Residency};
-use crate::wan::Checkpoint;
+use crate::wan::{Checkpoint, VaeSplit};
 
 /// What sessions are made with.
 #[derive(Clone, Copy)]
@@ -42,6 +43,22 @@ impl Loader<'_> {
         let planned = self.memory.weight_budget(component);
         let weight_budget = options.weight_budget.map(|budget| planned.unwrap_or(budget));
         SessionOptions { threads: self.threads, prepack, arena, profile, weight_budget, ..options }
+    }
+
+    /// The same, of a graph whose inputs become as large as `sizes`.
+    pub(super) fn options_for(&self, component: ComponentId, sizes: SizeRanges) -> SessionOptions {
+        let is_built_for_sizes = self.compute.device.provider == Provider::Rtx;
+        let sizes = if is_built_for_sizes { sizes } else { SizeRanges::default() };
+        SessionOptions { sizes, ..self.options(component) }
+    }
+
+    /// Size of the VAE's tiles in latent cells; none if it takes a frame in one piece or in bands.
+    pub(in crate::pipeline) fn tile_cells(&self) -> Option<usize> {
+        let stride = self.checkpoint.vae.config.scale_factor_spatial.max(1);
+        match self.memory.vae {
+            VaeSplit::Tiles(tile) => Some((tile / stride) as usize),
+            VaeSplit::Whole | VaeSplit::Bands => None,
+        }
     }
 
     /// The session of `network`, loaded now or by an earlier stage or job.

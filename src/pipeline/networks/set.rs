@@ -19,6 +19,7 @@ use crate::pipeline::memory_plan::ComponentId;
 use crate::wan::VaeSplit;
 use crate::wan::exported::{Exported, ExportedGraph, Interface};
 use crate::wan::graphs::{self, BandLimits, CacheSpec, CallNumber, Segments, StreamCall, TransformerForm};
+use crate::wan::tiles::Tiling;
 use crate::wan::{Component, TransformerConfig};
 
 /// What of a request decides how its graphs are built.
@@ -26,8 +27,8 @@ use crate::wan::{Component, TransformerConfig};
 pub(in crate::pipeline) struct VideoShape {
     /// Whether a start image is given.
     pub(in crate::pipeline) has_start_image: bool,
-    /// Rows and columns of the latent.
-    pub(in crate::pipeline) cells: [usize; 2],
+    /// Frames, rows and columns of the latent.
+    pub(in crate::pipeline) latent: [usize; 3],
 }
 
 /// The networks of one job. Sessions are acquired for a stage and released after it.
@@ -98,14 +99,16 @@ impl<'a> Networks<'a> {
 
     fn built(loader: Loader<'a>, loras: &Loras, shape: VideoShape, cancel: &CancelToken) -> Result<Self> {
         let (model, compute) = (loader.checkpoint, loader.compute);
-        let VideoShape { has_start_image, cells } = shape;
+        let VideoShape { has_start_image, latent } = shape;
+        let cells = [latent[1], latent[2]];
+        let tile = Tiling::new(cells, loader.tile_cells()).tile();
         let segments = if has_start_image && model.expand_timesteps { Segments::Two } else { Segments::One };
-        let network = |component, graph| Network::built(component, graph, loader.options(component));
         let target = |precision| GraphTarget { provider: compute.device.provider, compute: precision };
         let transformer = |component, part: &Component<TransformerConfig>, expert| -> Result<Network<'a>> {
             let (config, weights) = (&part.config, &part.weights);
             let adapters = loras.adapters(expert, weights, cancel)?;
-            let (target, options) = (target(compute.transformer), loader.options(component));
+            let sizes = graphs::transformer_sizes(config, latent);
+            let (target, options) = (target(compute.transformer), loader.options_for(component, sizes));
             let form = TransformerForm { segments, row_chunks: loader.memory.of(component).rows.chunks };
             if options.prepack == Prepack::Streamed {
                 let chain = graphs::streamed_transformer(config, weights, form, target, &adapters)?;
@@ -116,7 +119,7 @@ impl<'a> Networks<'a> {
         };
         let (text, vae) = (&model.text_encoder, &model.vae);
         let text_target = target(compute.text);
-        let options = loader.options(ComponentId::TextEncoder);
+        let options = loader.options_for(ComponentId::TextEncoder, graphs::text_encoder_sizes());
         let text_encoder = if options.prepack == Prepack::Streamed {
             let chain = graphs::streamed_text_encoder(&text.config, &text.weights, text_target)?;
             Network::streamed(ComponentId::TextEncoder, chain, options)
@@ -126,7 +129,8 @@ impl<'a> Networks<'a> {
         };
         let in_bands = loader.memory.vae == VaeSplit::Bands;
         let bands = in_bands.then_some(cells);
-        let image_encoder = has_start_image.then(|| ImageEncoderSource::built(loader, bands)).transpose()?;
+        let image_encoder =
+            has_start_image.then(|| ImageEncoderSource::built(loader, bands, tile)).transpose()?;
         let in_bands = |call| {
             let limits = BandLimits::default();
             graphs::vae_decoder_in_bands(&vae.config, &vae.weights, cells, call, limits)
@@ -139,6 +143,9 @@ impl<'a> Networks<'a> {
             graphs::vae_decoder(&vae.config, &vae.weights, target(compute.vae))?
         };
         let first = bands.map(|_| in_bands(StreamCall::First)).transpose()?;
+        let sizes = graphs::vae_decoder_sizes(&vae.config, &decoder.numbers, tile);
+        let options = loader.options_for(ComponentId::VaeDecoder, sizes);
+        let network = |graph| Network::built(ComponentId::VaeDecoder, graph, options.clone());
         let second = model.transformer_2.as_ref();
         Ok(Self {
             loader,
@@ -148,8 +155,8 @@ impl<'a> Networks<'a> {
                 .map(|part| transformer(ComponentId::Transformer2, part, Expert::Low))
                 .transpose()?,
             image_encoder,
-            decoder: network(ComponentId::VaeDecoder, decoder.graph),
-            first_decoder: first.map(|first| network(ComponentId::VaeDecoder, first.graph)),
+            decoder: network(decoder.graph),
+            first_decoder: first.map(|first| network(first.graph)),
             decoder_caches: decoder.caches,
             decoder_numbers: decoder.numbers,
         })

@@ -10,6 +10,7 @@ mod dit;
 mod layers;
 mod parts;
 mod rotary;
+mod sizes;
 mod time_convs;
 mod transfer;
 mod umt5;
@@ -22,6 +23,7 @@ pub use dit::{
     RowChunks, Segments, TEXT_TOKENS, TransformerForm, adapted_transformer, streamed_transformer, transformer,
 };
 pub use parts::ROWS_AT_ONCE;
+pub use sizes::{text_encoder_sizes, transformer_sizes, vae_decoder_sizes, vae_encoder_sizes};
 pub use transfer::{guided_velocity, widened_latent};
 pub use umt5::{is_embedding_table, streamed_text_encoder, text_encoder};
 pub use vae_bands::BandLimits;

@@ -300,6 +300,11 @@ impl<'w> Stream<'w> {
 }
 
 /// Names of rows and columns at `level`; values of one level have the same size.
+pub(super) fn level_names(level: u32) -> [String; 2] {
+    [format!("height_{level}"), format!("width_{level}")]
+}
+
+/// Rows and columns at `level`.
 pub(super) fn cells(level: u32) -> [Dim; 2] {
-    [Dim::Named(format!("height_{level}").into()), Dim::Named(format!("width_{level}").into())]
+    level_names(level).map(|name| Dim::Named(name.into()))
 }
