@@ -89,6 +89,12 @@ impl Pipeline<'_> {
             for (component, prepack) in networks.slower() {
                 self.report_unpacked(component, prepack, &mut context.reporter);
             }
+            let chunks = self.memory.of(ComponentId::Transformer).rows.chunks.count();
+            if chunks > 1 {
+                let message =
+                    format!("The transformer computes its tokens in {chunks} chunks, to save memory");
+                context.reporter.optimization(message);
+            }
             let preview = if has_preview { preview_map(self.loader(), context)? } else { None };
             Ok(Prepared { networks, preview })
         })
