@@ -23,7 +23,7 @@ pub(in crate::pipeline) struct ImageEncoderSource<'a> {
 
 enum Form<'a> {
     /// Two graphs: for the first frame, and for those after it.
-    Stream { networks: [Network<'a>; 2], caches: Vec<CacheSpec>, in_bands: bool },
+    Stream { networks: Box<[Network<'a>; 2]>, caches: Vec<CacheSpec>, in_bands: bool },
     /// An exported one, which takes the whole clip.
     Whole { network: Network<'a>, graph: &'a ExportedGraph },
 }
@@ -58,7 +58,7 @@ impl<'a> ImageEncoderSource<'a> {
         let networks = [first.graph, later.graph]
             .map(|graph| Network::built(ComponentId::VaeEncoder, graph, options.clone()));
         let in_bands = bands.is_some();
-        Ok(Self { loader, form: Form::Stream { networks, caches, in_bands } })
+        Ok(Self { loader, form: Form::Stream { networks: Box::new(networks), caches, in_bands } })
     }
 
     /// The exported file, if the model has one.
@@ -81,7 +81,7 @@ impl<'a> ImageEncoderSource<'a> {
 
     pub(super) fn networks(&self) -> &[Network<'a>] {
         match &self.form {
-            Form::Stream { networks, .. } => networks,
+            Form::Stream { networks, .. } => &networks[..],
             Form::Whole { network, .. } => std::slice::from_ref(network),
         }
     }
@@ -111,7 +111,8 @@ impl<'a> ImageEncoderSource<'a> {
             self.loader.acquire(network, context)?.into_whole()
         };
         match &self.form {
-            Form::Stream { networks: [first, later], caches, in_bands } => {
+            Form::Stream { networks, caches, in_bands } => {
+                let [first, later] = &**networks;
                 let load = |chunk: StreamCall, context: &mut RunContext<'_>| match chunk {
                     StreamCall::First => acquire(first, context),
                     StreamCall::Later => acquire(later, context),

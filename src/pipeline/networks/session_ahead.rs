@@ -53,7 +53,7 @@ impl SessionAhead {
     pub(super) fn finish(mut self) -> Result<Session> {
         let panicked = || Error::new(Kind::Bug, "The thread that makes a session ahead of time panicked");
         let thread = self.thread.take().ok_or_else(panicked)?;
-        thread.join().map_err(|_| panicked())?
+        thread.join().map_err(|_panic| panicked())?
     }
 }
 
