@@ -99,7 +99,6 @@ impl Case {
         // the decoder reads its latent frame in main memory, which is no copy
         let of_frames = 21 * (latent_frame + 4 * values);
         let job = self.steps * (of_step(21) + SMALL) + of_frames + ONCE;
-        println!("{like}: {} MB in {} steps of 81 frames", job / 1_000_000, self.steps);
         assert!(job < LIMIT, "{like}: {job} bytes");
     }
 }

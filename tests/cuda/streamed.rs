@@ -36,11 +36,13 @@ fn streamed_weights_take_the_memory_of_two_blocks() {
     assert!(many < few + BLOCK / 20, "{few} {many}");
 }
 
-/// The peak of a run in bytes, what its preflight says of the stage that takes most, and the bytes that were streamed.
+/// The peak of a run in bytes, what its preflight says of the stage that takes most, the bytes that were streamed, and what
+/// the job said.
 struct Measured {
     peak: u64,
     forecast: u64,
     streamed: u64,
+    notes: Vec<String>,
 }
 
 impl Measured {
@@ -53,13 +55,15 @@ impl Measured {
         let run = card.generate(&args);
         assert!(run.status.success(), "{args:?}: {}", errors(&run));
         let record = card.record();
+        let notes =
+            of(&events(&run), "note").filter_map(|note| Some(note["message"].as_str()?.to_owned())).collect();
         let dry_run = ["generate", "a", "--provider", "cuda", "--dry-run", "--json"];
         let plan = card.run(&[&dry_run[..], &args].concat());
         let plan: Value = serde_json::from_slice(&plan.stdout).unwrap();
         let stages = plan["device"].as_array().unwrap();
         let forecast = stages.iter().filter_map(|stage| stage["peak_mb"].as_f64()).fold(0.0, f64::max);
         let streamed = record.of("upload").filter_map(|bytes| bytes.parse::<u64>().ok()).sum();
-        Self { peak: record.peak(), forecast: (forecast * MIB as f64) as u64, streamed }
+        Self { peak: record.peak(), forecast: (forecast * MIB as f64) as u64, streamed, notes }
     }
 
     /// The part of the forecast that was taken. The rest is the margin, and the context, which the recorder has not.
@@ -122,6 +126,8 @@ fn eight_gib_are_enough_for_a14b() {
     let model = synthetic_in(&card, "t2v-A14B", "bf16", "16");
     let measured = Measured::of(model.to_str().unwrap(), &clip, 8);
     assert!(measured.streamed > 0);
+    let chunks = "The transformer computes its tokens in 4 chunks, to save memory".to_owned();
+    assert!(measured.notes.contains(&chunks), "{:?}", measured.notes);
     let share = measured.share_of_values(1784 * MIB);
     assert!((0.95..1.05).contains(&share), "{share} of {} MiB", measured.forecast / MIB);
     assert!(measured.forecast <= 8 << 30 && measured.share() < 1.0, "{}", measured.forecast);

@@ -74,7 +74,8 @@ fn every_graph_has_the_sizes_of_its_video() {
                     assert!(shape("rope_cos").unwrap().starts_with("73920x"));
                 }
                 "vae_decoder" => {
-                    assert!(shape("latent").unwrap().ends_with(if is_folded { "x44x80" } else { "x88x160" }))
+                    let cells = if is_folded { "x44x80" } else { "x88x160" };
+                    assert!(shape("latent").unwrap().ends_with(cells));
                 }
                 "vae_encoder" => assert_eq!(shape("frames"), Some("1x3x4x704x1280")),
                 _ => {}

@@ -233,6 +233,7 @@ fn added(
 }
 
 /// What a product multiplies: `h`, and the matrix of the `Linear` called `name`, `[inputs, outputs]`.
+#[derive(Clone, Copy)]
 struct Factors<'a> {
     h: &'a Var,
     name: &'a str,
