@@ -6,8 +6,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -43,10 +44,15 @@ impl Card {
 
     /// Runs the program under the recorder.
     fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let recorder = PathBuf::from(
             std::env::var_os("CUDA_RECORDER").unwrap_or_else(|| panic!("run tests/cuda_recorder/run.sh")),
         );
-        Command::new(env!("CARGO_BIN_EXE_wandeck"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wandeck"));
+        command
             .args(args)
             .env("WANDECK_DATA_DIR", self.dir.path().join("data"))
             .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))
@@ -54,15 +60,35 @@ impl Card {
             .env("ORT_DYLIB_PATH", recorder.join("site-packages/onnxruntime/capi/libonnxruntime.so.1.31.1"))
             .env("ORT_DISABLE_TELEMETRY", "1")
             .env("RECORDER_LOG", self.log())
-            .envs(&self.settings)
-            .output()
-            .unwrap()
+            .envs(&self.settings);
+        command
     }
 
     fn generate(&self, args: &[&str]) -> Output {
+        self.generation(args).output().unwrap()
+    }
+
+    fn generation(&self, args: &[&str]) -> Command {
         let output = self.dir.path().join("out.mp4");
         let always = ["generate", "a red circle", "--provider", "cuda", "--events", "-o"];
-        self.run(&[&always[..], &[output.to_str().unwrap()], args].concat())
+        self.command(&[&always[..], &[output.to_str().unwrap()], args].concat())
+    }
+
+    /// The events of a job that is cancelled when its decode begins, which takes longest under the recorder.
+    fn generate_until_decode(&self, args: &[&str]) -> Vec<Value> {
+        let mut job = self.generation(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut events = Vec::new();
+        for line in BufReader::new(job.stdout.take().unwrap()).lines() {
+            let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            if event["event"] == "stage_started" && event["stage"] == "decode" {
+                let interrupt = Command::new("kill").args(["-INT", &job.id().to_string()]).status();
+                assert!(interrupt.unwrap().success());
+            }
+            events.push(event);
+        }
+        job.wait().unwrap();
+        assert!(of(&events, "stage_started").any(|event| event["stage"] == "decode"), "{args:?}: {events:?}");
+        events
     }
 
     fn log(&self) -> PathBuf {
