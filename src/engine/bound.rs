@@ -171,18 +171,27 @@ impl Bound {
         self.binding.bind_input(name, tensor).map_err(|error| ort_error::run_error(&error))
     }
 
-    /// Sets inputs, each with its shape, to fp32 zeros that are made where the session computes: none is copied.
-    pub fn set_zeros<'n>(&mut self, inputs: impl IntoIterator<Item = (&'n str, [usize; 5])>) -> Result<()> {
+    /// Sets inputs, each with its type and shape, to zeros that are made where the session computes: none is copied.
+    pub fn set_zeros<'n>(
+        &mut self,
+        inputs: impl IntoIterator<Item = (&'n str, Dtype, [usize; 5])>,
+    ) -> Result<()> {
         let Some((memory, ordinal)) = &self.memory else {
-            return inputs
-                .into_iter()
-                .try_for_each(|(name, dims)| self.set(name, Input::Tensor(&Tensor::zeros(&dims)?)));
+            return inputs.into_iter().try_for_each(|(name, dtype, dims)| {
+                self.set(name, Input::Tensor(&Tensor::zeros(dtype, &dims)?))
+            });
         };
         let failed = |error: ort::Error| ort_error::run_error(&error);
         let upload = Upload::open(*ordinal)?;
-        for (name, dims) in inputs {
-            let mut zeros = OrtTensor::<f32>::new(memory, dims.to_vec()).map_err(failed)?;
-            let size = dims.iter().product::<usize>() * size_of::<f32>();
+        for (name, dtype, dims) in inputs {
+            let mut zeros = match dtype {
+                Dtype::Bf16 => OrtTensor::<bf16>::new(memory, dims.to_vec()).map(OrtTensor::upcast),
+                Dtype::F16 => OrtTensor::<f16>::new(memory, dims.to_vec()).map(OrtTensor::upcast),
+                _ => OrtTensor::<f32>::new(memory, dims.to_vec()).map(OrtTensor::upcast),
+            }
+            .map_err(failed)?;
+            let element = if dtype.is_narrow_float() { size_of::<f16>() } else { size_of::<f32>() };
+            let size = dims.iter().product::<usize>() * element;
             // SAFETY: the tensor was made with this size in the memory of this device, and is used after the wait only.
             unsafe { upload.begin_zeros(zeros.data_ptr_mut() as u64, size)? };
             self.binding.bind_input(name, &zeros).map_err(failed)?;

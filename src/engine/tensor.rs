@@ -4,18 +4,23 @@ use half::{bf16, f16};
 use ndarray::{ArrayD, ArrayViewD};
 use ort::value::DynValue;
 
+use super::in_place::owned;
 use super::ort_error;
 use crate::core::Result;
+use crate::onnx::Dtype;
 
 /// An output owned by ONNX Runtime; can be an input of the next run without a copy.
 pub struct Tensor(pub(super) DynValue);
 
 impl Tensor {
-    /// An fp32 tensor of zeros with shape `dims`.
-    pub fn zeros(dims: &[usize]) -> Result<Self> {
-        let value = ort::value::Tensor::from_array(ArrayD::<f32>::zeros(dims))
-            .map_err(|error| ort_error::run_error(&error))?;
-        Ok(Self(value.into_dyn()))
+    /// A tensor of zeros with shape `dims`, of floating point of 16 bits or of fp32.
+    pub fn zeros(dtype: Dtype, dims: &[usize]) -> Result<Self> {
+        match dtype {
+            Dtype::Bf16 => owned(ArrayD::<bf16>::zeros(dims)),
+            Dtype::F16 => owned(ArrayD::<f16>::zeros(dims)),
+            _ => owned(ArrayD::<f32>::zeros(dims)),
+        }
+        .map(Self)
     }
 
     /// The size of each dimension; `None` for what is no tensor.

@@ -2,6 +2,7 @@
 
 use super::builder::GraphBuilder;
 use super::compute_type::ComputeType;
+use super::spec::Dtype;
 use crate::core::Provider;
 
 /// What runs a graph, which decides its form, and what it computes in.
@@ -57,6 +58,12 @@ impl GraphBuilder<'_> {
     /// its memory for each operation, and computes such a sum with 640 threads a row, where a norm alone has 64.
     pub fn fuses_norms(&self) -> bool {
         self.provider == Provider::Cuda
+    }
+
+    /// The type of values that a graph returns for its next call and nobody reads: CUDA passes over its memory for each
+    /// conversion.
+    pub fn cache_type(&self) -> Dtype {
+        if self.provider == Provider::Cuda { self.section_compute().dtype() } else { Dtype::F32 }
     }
 
     /// Whether the CPU provider runs the graph.

@@ -91,11 +91,7 @@ impl<'s> TileDecoder<'s> {
     ) -> Result<Self> {
         let mut bound = session.bind()?;
         let [height, width] = tiling.tile();
-        let dims = others
-            .caches
-            .iter()
-            .map(|cache| [1, cache.channels, cache.frames, height << cache.level, width << cache.level]);
-        bind_zero_caches(&mut bound, dims)?;
+        bind_zero_caches(&mut bound, others.caches, |level| [height << level, width << level])?;
         Ok(Self { session, others, bound, ranges: tiling.ranges(place) })
     }
 
@@ -127,13 +123,17 @@ pub(super) fn bind_caches<'t>(bound: &mut Bound, caches: impl Iterator<Item = &'
     caches.enumerate().try_for_each(|(index, cache)| bound.set(&cache_input(index), Input::Tensor(cache)))
 }
 
-/// Sets the caches of a stream to zeros of these shapes.
+/// Sets the caches of a stream to zeros; `size` is height and width at a level.
 pub(super) fn bind_zero_caches(
     bound: &mut Bound,
-    dims: impl ExactSizeIterator<Item = [usize; 5]>,
+    caches: &[CacheSpec],
+    size: impl Fn(u32) -> [usize; 2],
 ) -> Result<()> {
-    let names: Vec<_> = (0..dims.len()).map(cache_input).collect();
-    bound.set_zeros(names.iter().map(String::as_str).zip(dims))
+    let names: Vec<_> = (0..caches.len()).map(cache_input).collect();
+    bound.set_zeros(names.iter().zip(caches).map(|(name, cache)| {
+        let [height, width] = size(cache.level);
+        (name.as_str(), cache.dtype, [1, cache.channels, cache.frames, height, width])
+    }))
 }
 
 /// The name of the input for a cache.

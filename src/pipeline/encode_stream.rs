@@ -13,6 +13,7 @@ use super::reporter::StageStep;
 use super::stitch::Canvas;
 use crate::core::{CancelToken, Error, Kind, Result, Secs, Stage};
 use crate::engine::{Bound, Input, Session, Tensor};
+use crate::onnx::Dtype;
 use crate::wan::graphs::{CacheSpec, StreamCall};
 use crate::wan::tiles::Tiling;
 
@@ -142,7 +143,7 @@ impl StreamEncoder<'_> {
         } else if !tile.is_grey {
             // grey is 0; one such chunk stays bound for all that follow
             let [height, width] = tiling.tile().map(|cells| cells * self.stride);
-            tile.bound.set_zeros([("frames", [1, 3, frames.len(), height, width])])?;
+            tile.bound.set_zeros([("frames", Dtype::F32, [1, 3, frames.len(), height, width])])?;
         }
         tile.is_grey = is_grey;
         Ok(())
@@ -161,11 +162,8 @@ impl StreamEncoder<'_> {
 
     /// Sets the initial caches of a tile of this size in cells.
     fn bind_zeros(&self, bound: &mut Bound, [height, width]: [usize; 2]) -> Result<()> {
-        let dims = |cache: &CacheSpec| {
-            let side = |cells: usize| (cells * self.stride / self.patch) >> cache.level;
-            [1, cache.channels, cache.frames, side(height), side(width)]
-        };
-        bind_zero_caches(bound, self.caches.iter().map(dims))
+        let pixels = [height, width].map(|cells| cells * self.stride / self.patch);
+        bind_zero_caches(bound, self.caches, |level| pixels.map(|side| side >> level))
     }
 }
 

@@ -56,6 +56,9 @@ fn the_first_caches_of_a_decode_are_not_copied() {
     let (tiles, more_copies) = decode(&["--vae-tile", "256"]);
     assert!(whole > 128 * MIB && tiles > whole, "{whole} {tiles}");
     assert_eq!(copies, more_copies);
+    // they have the type that the VAE computes in
+    let (narrow, _) = decode(&["--precision", "fp16"]);
+    assert!(narrow < whole * 6 / 10, "{narrow} of {whole}");
 }
 
 /// Sum of the bytes of a profile's tensors, `[{"float": [2, 3]}]`.

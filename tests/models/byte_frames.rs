@@ -19,7 +19,10 @@ fn decoded(graph: &StreamGraph, latent: &ArrayD<f32>) -> Vec<Tensor> {
     let mut session = load(&graph.graph);
     let [rows, columns] = [latent.shape()[3], latent.shape()[4]];
     let zeros = graph.caches.iter().map(|cache| {
-        Tensor::zeros(&[1, cache.channels, cache.frames, rows << cache.level, columns << cache.level])
+        Tensor::zeros(
+            cache.dtype,
+            &[1, cache.channels, cache.frames, rows << cache.level, columns << cache.level],
+        )
     });
     let mut caches: Vec<_> = zeros.collect::<Result<_, _>>().unwrap();
     let names: Vec<_> = (0..caches.len()).map(|index| format!("cache_in_{index}")).collect();

@@ -218,7 +218,8 @@ fn vae(model: &str) -> (VaeConfig, Weights) {
 fn zero_caches(graph: &StreamGraph, [h, w]: [usize; 2], grow: bool) -> Vec<Tensor> {
     let side = |cells: usize, level: u32| if grow { cells << level } else { cells >> level };
     let zeros = |cache: &graphs::CacheSpec| {
-        Tensor::zeros(&[1, cache.channels, cache.frames, side(h, cache.level), side(w, cache.level)]).unwrap()
+        let [height, width] = [h, w].map(|cells| side(cells, cache.level));
+        Tensor::zeros(cache.dtype, &[1, cache.channels, cache.frames, height, width]).unwrap()
     };
     graph.caches.iter().map(zeros).collect()
 }

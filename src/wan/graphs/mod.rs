@@ -4,7 +4,8 @@
 //! is stored, `MultiHeadAttention` never builds the S x S matrix, and `LayerNormalization` takes a computed scale and
 //! shift, so that a modulated norm is one node. CUDA has them too.
 //!
-//! A graph computes in a [`crate::onnx::ComputeType`]; inputs, outputs and caches are fp32, but for frames of 8 bits.
+//! A graph computes in a [`crate::onnx::ComputeType`]; inputs and outputs are fp32, but for frames of 8 bits and, on CUDA,
+//! the caches of the VAE.
 
 mod dit;
 mod layers;

@@ -30,6 +30,8 @@ pub struct CacheSpec {
     pub frames: usize,
     /// Number of downsamplings or upsamplings between the graph's input and this cache.
     pub level: u32,
+    /// Type of its values: that of the graph on CUDA, else fp32.
+    pub dtype: Dtype,
 }
 
 /// An input `[1]` of int64 that is another number in the first call than after it: an end of a slice.
@@ -94,8 +96,9 @@ impl<'w> Stream<'w> {
         let [rows, columns] = cells(self.level);
         let input =
             self.declare(channels, frames, vec![1.into(), channels.into(), frames.into(), rows, columns]);
+        let dtype = input.dtype;
         let input = self.g.input(input);
-        self.g.narrow(&input)
+        if dtype == Dtype::F32 { self.g.narrow(&input) } else { input }
     }
 
     /// Declares the next cache, of two frames in bands, and returns its input.
@@ -111,9 +114,10 @@ impl<'w> Stream<'w> {
 
     fn declare(&mut self, channels: usize, frames: usize, dims: Vec<Dim>) -> ValueSpec {
         let name = format!("cache_in_{}", self.caches.len());
-        self.caches.push(CacheSpec { channels, frames, level: self.level });
+        let dtype = self.g.cache_type();
+        self.caches.push(CacheSpec { channels, frames, level: self.level, dtype });
         self.shapes.push(dims.clone());
-        ValueSpec::new(name, Dtype::F32, dims)
+        ValueSpec::new(name, dtype, dims)
     }
 
     /// Declares a number that depends on the call, and returns its input.
@@ -130,8 +134,9 @@ impl<'w> Stream<'w> {
     pub(super) fn finish(mut self) -> StreamGraph {
         debug_assert_eq!(self.caches.len(), self.outputs.len(), "every cache has an output");
         for (index, (var, dims)) in self.outputs.iter().zip(self.shapes).enumerate() {
-            let var = self.g.widen(var);
-            self.g.output(&var, ValueSpec::new(format!("cache_out_{index}"), Dtype::F32, dims));
+            let dtype = self.caches[index].dtype;
+            let var = if dtype == Dtype::F32 { self.g.widen(var) } else { var.clone() };
+            self.g.output(&var, ValueSpec::new(format!("cache_out_{index}"), dtype, dims));
         }
         StreamGraph { graph: self.g.finish(), caches: self.caches, numbers: self.numbers }
     }
