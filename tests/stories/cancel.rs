@@ -49,13 +49,13 @@ const STAGE: &str = "WANDECK_STORY_STAGE";
 const IMAGE: &str = "WANDECK_STORY_IMAGE";
 
 /// A small job in a window whose program is slow at one point.
-fn small_job(data_dir: &Path, image: Option<PathBuf>) -> Window {
+fn small_job(data_dir: &Path, prompt: &str, image: Option<PathBuf>) -> Window {
     let mut window = Window::open(data_dir);
     if let Some(image) = image {
         window.drop_file_on(image, Role::TextInput, "Start image");
         window.wait_for("64x64");
     }
-    window.set_prompt("a red circle");
+    window.set_prompt(prompt);
     for (label, text) in [("Frames", "5"), ("Width", "64"), ("Height", "64"), ("Steps", "6")] {
         window.set_number(label, text);
     }
@@ -69,7 +69,8 @@ fn small_job(data_dir: &Path, image: Option<PathBuf>) -> Window {
 fn window_that_is_slow() {
     let data_dir = PathBuf::from(std::env::var_os(DATA_DIR).unwrap());
     let stage = std::env::var(STAGE).unwrap();
-    let mut window = small_job(&data_dir, std::env::var_os(IMAGE).map(PathBuf::from));
+    let image = std::env::var_os(IMAGE).map(PathBuf::from);
+    let mut window = small_job(&data_dir, "a red circle", image);
     window.wait_for(&format!(" · {stage} "));
     let before = files_in(&data_dir.join("outputs"));
     window.press(Modifiers::COMMAND | Modifiers::ALT, Key::Enter);
@@ -112,7 +113,12 @@ fn during_loading() {
 
 #[test]
 fn in_the_text_stage() {
-    cancel_held_in("text", "slow@load=100000", common::fresh_data_dir().path(), None);
+    let data_dir = common::fresh_data_dir();
+    // its previews are fitted from then on, so that the first network that is loaded is that of the text
+    let mut window = small_job(data_dir.path(), "a blue square", None);
+    window.wait_for_ends(1);
+    window.close();
+    cancel_held_in("text", "slow@load=100000", data_dir.path(), None);
 }
 
 #[test]
@@ -135,7 +141,7 @@ fn in_the_image_stage() {
         path
     };
     // its prompt is encoded from then on, so that the first network that is loaded is that of the image
-    let mut window = small_job(data_dir.path(), Some(image("first.png", 90)));
+    let mut window = small_job(data_dir.path(), "a red circle", Some(image("first.png", 90)));
     window.wait_for_ends(1);
     assert_eq!(window.ends(), [EndStatus::Done]);
     window.close();

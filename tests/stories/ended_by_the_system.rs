@@ -35,10 +35,10 @@ fn a_change_of_the_last_moment_is_saved_and_a_job_goes_on() {
     for signal in ["-TERM", "-HUP", "-INT"] {
         let data_dir = common::fresh_data_dir();
         let program = std::env::current_exe().unwrap();
-        // a shell that starts the tests in the background has them ignore SIGINT, and so would the window
+        // a shell that starts the tests in the background has them ignore SIGINT, and nohup SIGHUP, and so would the window
         let mut command = if cfg!(target_os = "linux") {
             let mut env = Command::new("env");
-            env.arg("--default-signal=INT").arg(program);
+            env.arg("--default-signal=INT,HUP").arg(program);
             env
         } else {
             Command::new(program)
