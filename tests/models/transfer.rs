@@ -78,7 +78,7 @@ fn guidance_is_that_of_the_host_rounded_to_fp16() {
     }
     // without guidance, what a transformer returns in 16 bits comes back as it is
     assert_eq!(guided(&prompt, &prompt, 1.0), prompt);
-    // and what is no number is still none
+    // infinity and NaN are not hidden
     let broken = prompt.mapv(|value| if value > 0.0 { f32::NAN } else { 1e6 });
     assert!(guided(&broken, &broken, 1.0).iter().all(|value| !value.is_finite()));
 }

@@ -98,7 +98,8 @@ impl<'w> Stream<'w> {
             self.declare(channels, frames, vec![1.into(), channels.into(), frames.into(), rows, columns]);
         let dtype = input.dtype;
         let input = self.g.input(input);
-        if dtype == Dtype::F32 { self.g.narrow(&input) } else { input }
+        let compute = self.g.section_compute().dtype();
+        self.g.converted(&input, [dtype, compute])
     }
 
     /// Declares the next cache, of two frames in bands, and returns its input.
@@ -134,8 +135,8 @@ impl<'w> Stream<'w> {
     pub(super) fn finish(mut self) -> StreamGraph {
         debug_assert_eq!(self.caches.len(), self.outputs.len(), "every cache has an output");
         for (index, (var, dims)) in self.outputs.iter().zip(self.shapes).enumerate() {
-            let dtype = self.caches[index].dtype;
-            let var = if dtype == Dtype::F32 { self.g.widen(var) } else { var.clone() };
+            let (compute, dtype) = (self.g.section_compute().dtype(), self.caches[index].dtype);
+            let var = self.g.converted(var, [compute, dtype]);
             self.g.output(&var, ValueSpec::new(format!("cache_out_{index}"), dtype, dims));
         }
         StreamGraph { graph: self.g.finish(), caches: self.caches, numbers: self.numbers }
