@@ -68,6 +68,7 @@ pub mod plan;
 pub mod preflight;
 pub mod presets;
 pub mod queue;
+pub mod stop_signals;
 pub mod store;
 pub mod sweep;
 pub mod transfers;

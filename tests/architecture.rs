@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Layers from the top; a module may use modules of lower rank only.
-const RANKS: [(&str, u32); 25] = [
+const RANKS: [(&str, u32); 26] = [
     ("app", 12),
     ("cli", 12),
     ("worker", 11),
@@ -24,6 +24,7 @@ const RANKS: [(&str, u32); 25] = [
     ("monitor", 4),
     ("media", 5),
     ("metrics", 1),
+    ("stop_signals", 1),
     ("store", 5),
     ("pipeline", 4),
     ("wan", 3),

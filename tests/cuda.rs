@@ -81,8 +81,8 @@ impl Card {
         for line in BufReader::new(job.stdout.take().unwrap()).lines() {
             let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
             if event["event"] == "stage_started" && event["stage"] == "decode" {
-                let interrupt = Command::new("kill").args(["-INT", &job.id().to_string()]).status();
-                assert!(interrupt.unwrap().success());
+                let ended = Command::new("kill").args(["-TERM", &job.id().to_string()]).status();
+                assert!(ended.unwrap().success());
             }
             events.push(event);
         }

@@ -20,7 +20,7 @@ for _ in $(seq 550); do
     if grep -q '"Job 1 is done"' "$WANDECK_DATA_DIR/bus"; then break; fi
     sleep 0.1
 done
-# timeout hands it on to the window
+# timeout hands it on to the window, and a moment later to the whole group, so that the window gets it twice
 kill -TERM "$window"
 wait "$window" && code=0 || code=$?
 echo "$code" >"$WANDECK_DATA_DIR/code"

@@ -10,12 +10,13 @@ use super::args::{Common, Generate};
 use super::dry_run;
 use super::plan;
 use super::report::{self, Output, ProgressPrinter};
-use super::signals::{Stop, cancel_on, stops};
+use super::signals::{STOPPING, cancel_on, stops};
 use super::{ExitCode, Places, service};
 use crate::compare::difference_to_full_run;
 use crate::core::{CancelToken, Error, Event, Kind, Outcome, Result};
 use crate::library::{History, Reproduction};
 use crate::queue::Scope;
+use crate::stop_signals::Stop;
 use crate::store::log_to_file;
 use crate::worker::{Worker, WorkerOptions};
 
@@ -38,7 +39,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     loop {
         select! {
             recv(stops) -> stop => if let Ok(Stop::Terminate) = stop { return Ok(interrupted(worker, &mut reporter)) } else {
-                reporter.note("Stopping…");
+                reporter.note(STOPPING);
                 worker.cancel(id)?;
             },
             recv(worker.events()) -> event => {
@@ -66,6 +67,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
 
 /// Stops the job so that it resumes later from its last step.
 fn interrupted(worker: Worker, reporter: &mut ProgressPrinter) -> ExitCode {
+    reporter.note(STOPPING);
     for (id, event) in worker.shut_down() {
         reporter.event(id, &event);
     }

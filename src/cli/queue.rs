@@ -10,7 +10,7 @@ use super::args::{Common, QueueArgs, QueueVerb};
 use super::plan;
 use super::queue_list;
 use super::report::{self, Output, ProgressPrinter, out, print_done, print_json};
-use super::signals::stops;
+use super::signals::{STOPPING, stops};
 use super::{ExitCode, Places, service};
 use crate::core::{Error, Event, Faults, Kind, Result, counted};
 use crate::jobs::{JobId, JobSpec, JobState, Priority, QueueDocument, QueueReplyDocument, QueueRunDocument};
@@ -157,10 +157,11 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
     loop {
         select! {
             recv(stops) -> _ => {
+                reporter.note(STOPPING);
                 for (id, event) in worker.shut_down() {
                     reporter.event(id, &event);
                 }
-                reporter.note("Stopping. The running job will resume from its last step next time");
+                reporter.note("The running job will resume from its last step next time");
                 return Ok(ExitCode::Cancelled);
             }
             recv(worker.events()) -> event => {

@@ -1,35 +1,33 @@
-//! Signals that ask the program to stop.
+//! Signals that ask a command to stop.
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, bounded};
 
 use crate::core::{CancelToken, Error, Kind, Result};
+use crate::stop_signals::{Stop, StopSignals};
 
-/// Why the program is asked to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// A person pressed Ctrl-C.
-    Interrupt,
-    /// The system or another program ends this one, or its terminal was closed.
-    Terminate,
-}
+/// What a command says while it stops.
+pub(super) const STOPPING: &str = "Stopping… Ctrl+C again ends the program at once";
 
-/// A message for each signal.
+/// A message at the first request to stop; another request ends the program at once.
 pub(super) fn stops() -> Result<Receiver<Stop>> {
-    let (sender, receiver) = bounded(2);
-    let interrupt = sender.clone();
-    ctrlc::set_handler(move || send(&interrupt, Stop::Interrupt))
-        .map_err(|error| Error::new(Kind::Bug, "Ctrl-C cannot be handled").because(error))?;
-    terminations(sender)
-        .map_err(|error| Error::new(Kind::Bug, "The end of the program cannot be handled").because(error))?;
+    let (sender, receiver) = bounded(1);
+    let send = move |stop| {
+        if sender.try_send(stop).is_err() {
+            tracing::debug!("The command is at its end");
+        }
+    };
+    StopSignals::listen(send)?.keep();
     Ok(receiver)
 }
 
-/// Cancels `token` at the first signal.
+/// Cancels `token` when the program is asked to stop.
 pub(super) fn cancel_on_stop(token: &CancelToken) -> Result<()> {
-    cancel_on(stops()?, token)
+    let token = token.clone();
+    StopSignals::listen(move |_| token.cancel())?.keep();
+    Ok(())
 }
 
-/// Cancels `token` at the next signal of `stops`.
+/// Cancels `token` at the message of `stops`.
 pub(super) fn cancel_on(stops: Receiver<Stop>, token: &CancelToken) -> Result<()> {
     let token = token.clone();
     let wait = move || {
@@ -41,40 +39,5 @@ pub(super) fn cancel_on(stops: Receiver<Stop>, token: &CancelToken) -> Result<()
         .name("cancel".to_owned())
         .spawn(wait)
         .map(drop)
-        .map_err(|error| Error::new(Kind::Bug, "Ctrl-C cannot be handled").because(error))
-}
-
-/// Sends [`Stop::Terminate`] for each SIGTERM and SIGHUP.
-#[cfg(unix)]
-fn terminations(sender: Sender<Stop>) -> std::io::Result<()> {
-    use std::io::Read as _;
-    use std::os::unix::net::UnixStream;
-
-    use signal_hook::consts::{SIGHUP, SIGTERM};
-
-    let (mut read, write) = UnixStream::pair()?;
-    for signal in [SIGTERM, SIGHUP] {
-        signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
-    }
-    let wait = move || {
-        let mut byte = [0];
-        // ends with the program
-        while read.read_exact(&mut byte).is_ok() {
-            send(&sender, Stop::Terminate);
-        }
-    };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop)
-}
-
-/// This system has no such signals.
-#[cfg(not(unix))]
-fn terminations(_sender: Sender<Stop>) -> std::io::Result<()> {
-    Ok(())
-}
-
-fn send(sender: &Sender<Stop>, stop: Stop) {
-    // another one while the first is being handled has nothing to add
-    if sender.try_send(stop).is_err() {
-        tracing::debug!("Already stopping");
-    }
+        .map_err(|error| Error::new(Kind::Bug, "Ctrl+C cannot be handled").because(error))
 }

@@ -10,13 +10,14 @@ use super::args::{Common, SampleName, SweepArgs};
 use super::plan;
 use super::report::{self, Output, ProgressPrinter, note, out, print_document, print_json};
 use super::search;
-use super::signals::{Stop, stops};
+use super::signals::{STOPPING, stops};
 use super::{ExitCode, Places, service};
 use crate::core::{Error, Faults, Kind, Result, Secs, counted};
 use crate::jobs::{JobSpec, JobStatus};
 use crate::library::Ratings;
 use crate::plan::{JobOptions, Planner};
 use crate::queue::{Queue, Scope};
+use crate::stop_signals::Stop;
 use crate::store::log_to_file;
 use crate::sweep::{
     Sampling, Sweep, SweepEstimate, SweepPlan, SweepRecord, SweepStore, SweepTable, collect, estimate,
@@ -207,6 +208,7 @@ impl RunningJobs {
     pub(super) fn is_idle(&mut self) -> Result<bool> {
         select! {
             recv(self.stops) -> _ => {
+                self.reporter.note(STOPPING);
                 self.reporter.note(self.resume);
                 return Err(Error::cancelled());
             }

@@ -58,6 +58,13 @@ impl Desk {
         command.spawn().unwrap()
     }
 
+    /// Runs the program with a planned fault, started by `starter`, until it ends or is ended.
+    pub(crate) fn spawn_by(&self, starter: &[&str], args: &[&str], faults: &str) -> Child {
+        let mut command = self.command(starter[0]);
+        command.args(&starter[1..]).arg(program()).args(args).env("WANDECK_FAULTS", faults);
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Runs the program under strace, which does `inject` to the system call of that name.
     pub(crate) fn strace(&self, inject: &str, args: &[&str]) -> Child {
         let call = inject.split(':').next().unwrap();

@@ -1,29 +1,61 @@
 //! Signals that end the program: the resume point stays, and the events say so.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::io::{BufRead as _, BufReader};
-use std::process::Command;
+use std::process::{Child, Command};
 
 use crate::program::Desk;
 
+/// A job of six steps on a small video.
+fn job(video: &str) -> Vec<&str> {
+    let request =
+        "generate|a red circle|--model|toy-t2v-A14B|--seed|1|--steps|6|--frames|5|--size|64x64|--events|-o";
+    request.split('|').chain([video]).collect()
+}
+
+fn signal(signal: &str, times: usize, program: &Child) {
+    let ids = vec![program.id().to_string(); times];
+    assert!(Command::new("kill").arg(signal).args(ids).status().unwrap().success());
+}
+
+/// The events of a job that has made its second step.
+fn events_after_two_steps(run: &mut Child) -> impl Iterator<Item = String> + use<> {
+    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines().map(Result::unwrap);
+    // the first step is always saved as a resume point
+    assert_eq!(lines.by_ref().filter(|line| line.contains(r#""step":"#)).take(2).count(), 2);
+    lines
+}
+
 #[test]
 fn a_terminated_generate_is_interrupted_and_resumes_from_its_last_step() {
-    for signal in ["-TERM", "-HUP"] {
+    // twice in a moment, as by timeout and by a terminal that is closed
+    for (name, times) in [("-TERM", 1), ("-TERM", 2), ("-HUP", 2)] {
         let desk = Desk::new();
         let video = desk.path("o.mp4");
-        let args = ["generate", "a red circle", "--model", "toy-t2v-A14B", "--seed", "1", "--steps", "6"];
-        let more = ["--frames", "5", "--size", "64x64", "--events", "-o", video.to_str().unwrap()];
-        let mut run = desk.spawn(&[&args[..], &more].concat(), "slow@step:5=600000");
-        let mut lines = BufReader::new(run.stdout.take().unwrap()).lines().map(Result::unwrap);
-        // the first step is always saved as a resume point
-        assert_eq!(lines.by_ref().filter(|line| line.contains(r#""step":"#)).take(4).count(), 4);
-        assert!(Command::new("kill").args([signal, &run.id().to_string()]).status().unwrap().success());
-        assert!(lines.any(|line| line.contains("interrupted")), "{signal}: no event says so");
-        assert_eq!(run.wait().unwrap().code(), Some(130));
+        let as_in_a_terminal = ["env", "--default-signal=HUP"];
+        let args = job(video.to_str().unwrap());
+        let mut run = desk.spawn_by(&as_in_a_terminal, &args, "slow@step:5=600000");
+        let mut lines = events_after_two_steps(&mut run);
+        signal(name, times, &run);
+        assert!(lines.any(|line| line.contains("interrupted")), "{name}: no event says so");
+        assert_eq!(run.wait().unwrap().code(), Some(130), "{name}");
         let again = desk.work();
         let words = String::from_utf8_lossy(&again.stderr).into_owned();
-        assert!(words.contains("after step"), "{signal}: {words}");
+        assert!(words.contains("after step"), "{name}: {words}");
         assert_eq!((desk.recorded(&video), video.exists()), (1, true));
     }
+}
+
+#[test]
+fn a_job_that_was_started_with_nohup_outlives_its_terminal() {
+    let desk = Desk::new();
+    let video = desk.path("o.mp4");
+    let mut run = desk.spawn_by(&["nohup"], &job(video.to_str().unwrap()), "slow@step:3=500");
+    let lines = events_after_two_steps(&mut run);
+    signal("-HUP", 2, &run);
+    assert!(!lines.into_iter().any(|line| line.contains("interrupted")));
+    assert_eq!((run.wait().unwrap().code(), video.exists()), (Some(0), true));
 }
 
 #[test]

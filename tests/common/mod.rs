@@ -41,6 +41,18 @@ pub(crate) fn program(data_dir: &Path) -> Command {
     program
 }
 
+/// A program that heeds Ctrl+C and a closed terminal. A shell that starts the tests in the background has them ignore SIGINT,
+/// and nohup SIGHUP, and so would the program.
+pub(crate) fn with_signals_as_in_a_terminal(program: &Path) -> Command {
+    if cfg!(target_os = "linux") {
+        let mut env = Command::new("env");
+        env.arg("--default-signal=INT,HUP").arg(program);
+        env
+    } else {
+        Command::new(program)
+    }
+}
+
 /// The request of `refs/pipeline_t2v.json`; a test that asks for something else changes its fields.
 pub(crate) fn draft() -> Draft {
     Draft {

@@ -289,7 +289,7 @@ fn ctrl_c_cancels_cleanly() {
     let dir = tempfile::tempdir().unwrap();
     common::runtime();
     let output = dir.path().join("o.mp4");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_wandeck"))
+    let mut child = common::with_signals_as_in_a_terminal(Path::new(env!("CARGO_BIN_EXE_wandeck")))
         .args([
             "generate",
             "a",

@@ -11,7 +11,7 @@ use crate::common;
 
 /// The program with a data folder of its own and the checkout's runtime.
 fn wandeck(data: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wandeck"));
+    let mut command = common::with_signals_as_in_a_terminal(Path::new(env!("CARGO_BIN_EXE_wandeck")));
     command
         .args(args)
         .env("WANDECK_DATA_DIR", data)

@@ -35,15 +35,7 @@ fn a_change_of_the_last_moment_is_saved_and_a_job_goes_on() {
     for signal in ["-TERM", "-HUP", "-INT"] {
         let data_dir = common::fresh_data_dir();
         let program = std::env::current_exe().unwrap();
-        // a shell that starts the tests in the background has them ignore SIGINT, and nohup SIGHUP, and so would the window
-        let mut command = if cfg!(target_os = "linux") {
-            let mut env = Command::new("env");
-            env.arg("--default-signal=INT,HUP").arg(program);
-            env
-        } else {
-            Command::new(program)
-        };
-        let mut ended = command
+        let mut ended = common::with_signals_as_in_a_terminal(&program)
             .args(["--ignored", "--exact", "ended_by_the_system::window_that_is_ended"])
             .env(DATA_DIR, data_dir.path())
             .stdout(Stdio::piped())
@@ -53,7 +45,9 @@ fn a_change_of_the_last_moment_is_saved_and_a_job_goes_on() {
             assert!(ended.try_wait().unwrap().is_none(), "the window ended by itself");
             std::thread::park_timeout(Duration::from_millis(2));
         }
-        assert!(Command::new("kill").args([signal, &ended.id().to_string()]).status().unwrap().success());
+        // twice in a moment, as by timeout and by a terminal that is closed
+        let id = ended.id().to_string();
+        assert!(Command::new("kill").args([signal, &id, &id]).status().unwrap().success());
         let ended = ended.wait_with_output().unwrap();
         assert!(ended.status.success(), "{signal} {ended:?}");
         let mut window = Window::open(data_dir.path());

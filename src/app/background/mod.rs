@@ -17,7 +17,6 @@ pub(super) mod searches;
 #[cfg(all(test, target_os = "linux"))]
 mod session_bus;
 pub(super) mod settings_watch;
-pub(super) mod stop_signals;
 mod sweep_clips;
 mod sweep_differences;
 pub(super) mod sweep_planning;

@@ -32,7 +32,6 @@ use crate::app::background::measurements::{Measurements, Said};
 use crate::app::background::player::player::Player;
 use crate::app::background::restore::Found;
 use crate::app::background::searches::Searches;
-use crate::app::background::stop_signals::StopSignals;
 use crate::app::background::sweeps::Sweeps;
 use crate::app::background::system_notifications::SystemNotifications;
 use crate::app::background::system_theme::SystemTheme;
@@ -59,6 +58,7 @@ use crate::monitor::{Monitor, SampleRate};
 use crate::plan::ModelFit;
 use crate::presets::{self, Preset};
 use crate::queue::Scope;
+use crate::stop_signals::StopSignals;
 use crate::store::Settings;
 use crate::worker::{ElsewhereJob, Worker, WorkerOptions};
 
@@ -81,7 +81,7 @@ pub struct App {
     pub(super) view_changed: Option<Instant>,
     system_theme: SystemTheme,
     /// Closes the window when the system ends the program.
-    stop: Option<StopSignals>,
+    stop_signals: Option<StopSignals>,
 }
 
 /// The state of the window; panels get views of parts of it.
@@ -264,14 +264,14 @@ impl App {
             title: String::new(),
             view_changed: None,
             system_theme: SystemTheme::start(waker())?,
-            stop: None,
+            stop_signals: None,
         })
     }
 
     /// Closes the window without a question, with all of it saved, when the process receives a signal that ends it.
     pub fn close_on_signals(&mut self, ctx: &Context) -> Result<()> {
         let waking = ctx.clone();
-        self.stop = Some(StopSignals::listen(Arc::new(move || waking.request_repaint()))?);
+        self.stop_signals = Some(StopSignals::listen(move |_| waking.request_repaint())?);
         Ok(())
     }
 
@@ -413,7 +413,7 @@ impl eframe::App for App {
         self.take_files(ctx, now);
         let commands = self.pressed(ctx);
         self.apply_all(ctx, commands, now);
-        if self.stop.as_ref().is_some_and(StopSignals::is_received) && self.state.quit != Quit::Now {
+        if self.stop_signals.as_ref().is_some_and(StopSignals::is_received) && self.state.quit != Quit::Now {
             tracing::info!("The window was asked to end by a signal");
             quit::close(ctx, &mut self.state);
         }
