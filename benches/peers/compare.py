@@ -175,7 +175,8 @@ KEYS = ("wall_s", "generation_s", "load_s", "text_s", "step_s", "steps_s", "deco
 
 def sides(a):
     """What takes part, by name."""
-    found = {f"diffusers {dtype}": partial(reference, a, dtype) for dtype in a.dtype or ["float32"]}
+    dtypes = [] if a.no_diffusers else a.dtype or ["float32"]
+    found = {f"diffusers {dtype}": partial(reference, a, dtype) for dtype in dtypes}
     if a.sd_cpp:
         found["sd.cpp"] = partial(sd_cpp, a)
     else:
@@ -212,7 +213,7 @@ def compare(a):
     return {
         "settings": {k: getattr(a, k) for k in ("steps", "guidance", "size", "frames", "threads", "repeats")},
         "machine": {"system": platform.system(), "cpu": platform.machine(), "cores": os.cpu_count()},
-        "diffusers_threads": runs[peers[0]][0]["threads"],
+        "diffusers_threads": runs[peers[0]][0].get("threads"),
         "provider": runs["wandeck"][0].get("provider"),
         "precision": runs["wandeck"][0].get("precision"),
         "medians": rows,
@@ -243,6 +244,8 @@ def table(result):
         ratios = result["ratios"][key]
         cells = [cell(row[name]) for name in names] + [cell(ratios[peer]) for peer in peers]
         print(f"{key:<14}" + "".join(f"{text:>20}" for text in cells))
+    if not result["frames"]:
+        return
     print()
     print(f"{'peer':<20}{'seed':<6}{'equal values':>14}{'largest':>9}{'mean':>9}")
     for row in result["frames"]:
@@ -262,6 +265,7 @@ def main():
     ap.add_argument("--size", default="64x64", help="WxH")
     ap.add_argument("--frames", type=int, default=17)
     ap.add_argument("--dtype", action="append", help="of diffusers; repeat for more, as float32 and bfloat16 [float32]")
+    ap.add_argument("--no-diffusers", action="store_true", help="compare with stable-diffusion.cpp only")
     ap.add_argument("--threads", type=int, help="of diffusers [torch's own choice]")
     ap.add_argument(
         "--wandeck-arg",
@@ -277,6 +281,10 @@ def main():
     a = ap.parse_args()
     if a.sd_cpp and not a.sd_cpp_model:
         ap.error("--sd-cpp needs --sd-cpp-model")
+    if a.no_diffusers and not a.sd_cpp:
+        ap.error("--no-diffusers leaves nothing to compare with: name --sd-cpp")
+    if a.no_diffusers and a.dtype:
+        ap.error("--dtype is of diffusers, which --no-diffusers leaves out")
     result = compare(a)
     if a.json == "-":
         print(json.dumps(result, indent=1))
