@@ -196,6 +196,7 @@ mod tests {
         assert_eq!(answers, [Answer::GoOn, Answer::GoOn, Answer::GoOn, Answer::End]);
         assert_eq!(seen, [Stop::Terminate]);
     }
+
     /// Not a test of its own: the program that [`a_program_that_does_not_stop_is_ended_by_a_later_signal`] ends.
     #[cfg(unix)]
     #[test]

@@ -74,7 +74,7 @@ impl Card {
         self.command(&[&always[..], &[output.to_str().unwrap()], args].concat())
     }
 
-    /// The events of a job that is cancelled when its decode begins, which takes longest under the recorder.
+    /// The events of a job that is interrupted when its decode begins, which takes longest under the recorder.
     fn generate_until_decode(&self, args: &[&str]) -> Vec<Value> {
         let mut job = self.generation(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut events = Vec::new();

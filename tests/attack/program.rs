@@ -41,7 +41,10 @@ impl Desk {
     }
 
     fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
+        self.with_data_dir(Command::new(program))
+    }
+
+    fn with_data_dir(&self, mut command: Command) -> Command {
         command.env("WANDECK_DATA_DIR", self.dir.path()).env_remove("WANDECK_FAULTS").stdin(Stdio::null());
         command
     }
@@ -53,15 +56,19 @@ impl Desk {
 
     /// Runs the program with a planned fault until it ends or is ended.
     pub(crate) fn spawn(&self, args: &[&str], faults: &str) -> Child {
-        let mut command = self.command(program());
-        command.args(args).env("WANDECK_FAULTS", faults).stdout(Stdio::piped()).stderr(Stdio::null());
-        command.spawn().unwrap()
+        self.start(common::with_signals_as_in_a_terminal(Path::new(&program())), args, faults)
     }
 
-    /// Runs the program with a planned fault, started by `starter`, until it ends or is ended.
-    pub(crate) fn spawn_by(&self, starter: &[&str], args: &[&str], faults: &str) -> Child {
-        let mut command = self.command(starter[0]);
-        command.args(&starter[1..]).arg(program()).args(args).env("WANDECK_FAULTS", faults);
+    /// The same, started with nohup.
+    pub(crate) fn spawn_with_nohup(&self, args: &[&str], faults: &str) -> Child {
+        let mut nohup = Command::new("nohup");
+        nohup.arg(program());
+        self.start(nohup, args, faults)
+    }
+
+    fn start(&self, program: Command, args: &[&str], faults: &str) -> Child {
+        let mut command = self.with_data_dir(program);
+        command.args(args).env("WANDECK_FAULTS", faults);
         command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
     }
 
@@ -76,10 +83,10 @@ impl Desk {
 
     /// Runs the program with a planned fault in a control group of the system.
     pub(crate) fn spawn_in(&self, group: &Path, args: &[&str], faults: &str) -> Child {
-        let mut command = self.command("sh");
+        let mut shell = Command::new("sh");
         let enter = r#"echo $$ > "$0/cgroup.procs" && exec "$@""#;
-        command.arg("-c").arg(enter).arg(group).arg(program()).args(args).env("WANDECK_FAULTS", faults);
-        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+        shell.arg("-c").arg(enter).arg(group).arg(program());
+        self.start(shell, args, faults)
     }
 
     /// Runs the program to its end under strace, which writes the calls of the filter `trace` to `log`.

@@ -19,24 +19,22 @@ fn signal(signal: &str, times: usize, program: &Child) {
     assert!(Command::new("kill").arg(signal).args(ids).status().unwrap().success());
 }
 
-/// The events of a job that has made its second step.
-fn events_after_two_steps(run: &mut Child) -> impl Iterator<Item = String> + use<> {
+/// The events of a job after the first `steps` of its steps.
+fn events_after(steps: usize, run: &mut Child) -> impl Iterator<Item = String> + use<> {
     let mut lines = BufReader::new(run.stdout.take().unwrap()).lines().map(Result::unwrap);
     // the first step is always saved as a resume point
-    assert_eq!(lines.by_ref().filter(|line| line.contains(r#""step":"#)).take(2).count(), 2);
+    assert_eq!(lines.by_ref().filter(|line| line.contains(r#""step":"#)).take(steps).count(), steps);
     lines
 }
 
 #[test]
 fn a_terminated_generate_is_interrupted_and_resumes_from_its_last_step() {
     // twice in a moment, as by timeout and by a terminal that is closed
-    for (name, times) in [("-TERM", 1), ("-TERM", 2), ("-HUP", 2)] {
+    for (name, times) in [("-TERM", 1), ("-TERM", 2), ("-HUP", 1), ("-HUP", 2)] {
         let desk = Desk::new();
         let video = desk.path("o.mp4");
-        let as_in_a_terminal = ["env", "--default-signal=HUP"];
-        let args = job(video.to_str().unwrap());
-        let mut run = desk.spawn_by(&as_in_a_terminal, &args, "slow@step:5=600000");
-        let mut lines = events_after_two_steps(&mut run);
+        let mut run = desk.spawn(&job(video.to_str().unwrap()), "slow@step:5=600000");
+        let mut lines = events_after(4, &mut run);
         signal(name, times, &run);
         assert!(lines.any(|line| line.contains("interrupted")), "{name}: no event says so");
         assert_eq!(run.wait().unwrap().code(), Some(130), "{name}");
@@ -51,10 +49,10 @@ fn a_terminated_generate_is_interrupted_and_resumes_from_its_last_step() {
 fn a_job_that_was_started_with_nohup_outlives_its_terminal() {
     let desk = Desk::new();
     let video = desk.path("o.mp4");
-    let mut run = desk.spawn_by(&["nohup"], &job(video.to_str().unwrap()), "slow@step:3=500");
-    let lines = events_after_two_steps(&mut run);
+    let mut run = desk.spawn_with_nohup(&job(video.to_str().unwrap()), "slow@step:3=500");
+    let mut lines = events_after(2, &mut run);
     signal("-HUP", 2, &run);
-    assert!(!lines.into_iter().any(|line| line.contains("interrupted")));
+    assert!(!lines.any(|line| line.contains("interrupted")));
     assert_eq!((run.wait().unwrap().code(), video.exists()), (Some(0), true));
 }
 
